@@ -1,0 +1,1 @@
+"""Train, compare and ship recurrent sequence models from one command line."""

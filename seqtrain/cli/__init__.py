@@ -1,0 +1,50 @@
+"""The command line: the only place that knows Hydra, and where every user's error becomes one line.
+
+Exit codes: 0 done, 1 a failure of ours or of a sweep's job, 2 an error of the user's input, and
+128 + the signal's number for a run that was asked to stop (130 for Ctrl-C, 143 for SIGTERM).
+"""
+
+import os
+import signal
+import sys
+from importlib import import_module
+
+from seqtrain.errors import ConfigError, UserError
+from seqtrain.typos import did_you_mean
+
+COMMANDS = {"train": "train", "resume": "resume", "list": "list_words"}
+"""Each command and the module of this package whose `main(arguments)` it is."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command line and returns its exit code; never raises for an error of the user's."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    try:
+        return dispatch(arguments)
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except BrokenPipeError:
+        # Whoever read our output has gone; Python would complain once more when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except Exception as error:
+        if debug or not isinstance(error, UserError):
+            raise
+        sys.stderr.write(f"seqtrain: {error}\n")
+        return 2
+
+
+def dispatch(arguments: list[str]) -> int:
+    """Hands the arguments to the command they name; without one, they are train's."""
+    first = arguments[0] if arguments else ""
+    if first in COMMANDS:
+        command, arguments = COMMANDS[first], arguments[1:]
+    elif first and "=" not in first and first[0] not in "-+~":
+        hint = did_you_mean(first, COMMANDS) or f"; choose from {', '.join(COMMANDS)}, or give key=value"
+        raise ConfigError(f"{first}: no such command{hint}")
+    else:
+        command = "train"
+    code: int = import_module(f"seqtrain.cli.{command}").main(arguments)
+    return code

@@ -1,0 +1,47 @@
+"""`seqtrain resume RUN`: goes on with a run where it stopped."""
+
+import argparse
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seqtrain.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from seqtrain.run import Outcome
+
+
+def main(arguments: list[str]) -> int:
+    """Resumes one run; starts it, if it was stopped before its first checkpoint."""
+    parser = argparse.ArgumentParser(
+        prog="seqtrain resume", description="Goes on with a run, as if it had never stopped."
+    )
+    parser.add_argument("run", metavar="RUN", help="a run folder, or `last` for the newest one below outputs")
+    folder = find_run(parser.parse_args(arguments).run)
+
+    from rich.console import Console
+
+    from seqtrain.run import resume
+
+    return exit_code(resume(folder, Console()))
+
+
+def find_run(name: str) -> Path:
+    """The run folder of this name; `last` is the newest below `outputs`.
+
+    Raises:
+        CheckpointError: If there is none.
+    """
+    if name != "last":
+        if not Path(name).is_dir():
+            raise CheckpointError(f"{name}: no such run folder")
+        return Path(name).absolute()
+    runs = [path.parent for path in Path("outputs").rglob("config.yaml")]
+    if not runs:
+        raise CheckpointError("last: no run below outputs here; train one first, or name its folder")
+    return max(runs, key=lambda folder: (folder / "config.yaml").stat().st_mtime_ns).absolute()
+
+
+def exit_code(outcome: "Outcome") -> int:
+    """0 for a run that came to its end, 128 + the signal's number for one that was asked to stop."""
+    return 0 if outcome.signal is None else 128 + signal.Signals[outcome.signal]

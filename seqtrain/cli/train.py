@@ -1,0 +1,208 @@
+"""`seqtrain [train] key=value ...`: composes a configuration with Hydra and trains, once or as a sweep."""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from seqtrain.errors import ConfigError
+from seqtrain.typos import UnknownKeyError, did_you_mean, leaves
+from seqtrain.words import GROUPS, words
+
+
+@dataclass
+class Composed:
+    """What Hydra made of a command line that asks for a single run."""
+
+    tree: dict[str, Any]
+    overrides: list[str]
+    run_dir: Path
+
+
+def main(arguments: list[str]) -> int:
+    """Trains what the arguments describe; flags like --help and --cfg are Hydra's."""
+    runs: list[Composed] = []
+    failed: list[str] = []
+
+    @hydra.main(config_path="pkg://seqtrain.conf", config_name="config", version_base="1.3")
+    def job(cfg: DictConfig) -> None:
+        composed = plain(cfg)
+        if HydraConfig.get().mode == RunMode.RUN:
+            runs.append(composed)
+        elif code := run_apart(composed):
+            failed.append(f"{' '.join(composed.overrides)} (exit code {code})")
+
+    flags = parse_flags(arguments)
+    with errors_of_hydra(flags):
+        check_flags(flags)
+        sys.argv[1:] = arguments
+        job()
+    if failed:
+        sys.stderr.write(f"seqtrain: {len(failed)} jobs failed: {'; '.join(failed)}\n")
+        return 1
+    for run in runs:  # after Hydra has left the stage: one run, or none where a flag only asked
+        return train_here(run)
+    return 0
+
+
+@dataclass
+class Flags:
+    """What of a command line is looked at before Hydra sees it."""
+
+    overrides: list[str]
+    multirun: bool
+    config_dir: Path | None
+
+
+def parse_flags(arguments: Sequence[str]) -> Flags:
+    """Reads the flags that matter to us and leaves the others to Hydra."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--multirun", "-m", action="store_true")
+    parser.add_argument("--config-dir", "-cd", type=Path)
+    known, rest = parser.parse_known_args(arguments)
+    overrides = [argument for argument in rest if not argument.startswith("-")]
+    return Flags(overrides, known.multirun, known.config_dir)
+
+
+def check_flags(flags: Flags) -> None:
+    """Finds what Hydra would take silently, or complain of only after it has made folders.
+
+    Raises:
+        ConfigError: For a file of --config-dir that a built-in hides, for hydra.run.dir, and for whatever
+            is wrong with any job of a sweep.
+    """
+    if flags.config_dir is not None:
+        for group in GROUPS:
+            for file in sorted((flags.config_dir / group).glob("*.yaml")):
+                if file.stem in words(group):
+                    raise ConfigError(f"{file}: {group}={file.stem} is built in and would win; give it another name")
+    for override in flags.overrides:
+        if override.startswith("hydra.run.dir="):
+            raise ConfigError(
+                f"{override}: seqtrain makes its own run folders; say run_dir={override.partition('=')[2]}"
+            )
+    if flags.multirun:
+        check_jobs(flags)
+
+
+def check_jobs(flags: Flags) -> None:
+    """Composes and checks every job of a sweep that can be told beforehand; a sweeper may choose others."""
+    from seqtrain.config import build_config
+
+    parsed = OverridesParser.create().parse_overrides(flags.overrides)
+    told = [each for each in parsed if not each.is_sweep_override() or each.is_discrete_sweep()]
+    (jobs,) = BasicSweeper.split_arguments(told, None)
+    with composing(flags):
+        for overrides in jobs:
+            cfg = hydra.compose("config", overrides=overrides, return_hydra_config=True)
+            HydraConfig.instance().set_config(cfg)
+            build_config(plain(cfg).tree)
+
+
+@contextmanager
+def composing(flags: Flags) -> Iterator[None]:
+    """A context in which `hydra.compose` sees what the command line would."""
+    GlobalHydra.instance().clear()
+    with hydra.initialize_config_module("seqtrain.conf", version_base="1.3"):
+        if flags.config_dir is not None:
+            loader = GlobalHydra.instance().config_loader()
+            loader.get_search_path().append("command-line", f"file://{flags.config_dir.absolute()}")
+        yield
+
+
+def plain(cfg: DictConfig) -> Composed:
+    """Takes what Hydra composed out of Hydra's hands, resolved and plain."""
+    hydra_config = HydraConfig.get()
+    sweep = hydra_config.mode == RunMode.MULTIRUN
+    cfg = cfg.copy()
+    with open_dict(cfg):
+        cfg.pop("hydra", None)
+    try:
+        tree = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError(one_line(error)) from error
+    assert isinstance(tree, dict)
+    run_dir = tree.pop("run_dir", None)
+    return Composed(
+        tree={str(key): value for key, value in tree.items()},
+        overrides=list(hydra_config.overrides.task),
+        run_dir=Path(hydra_config.runtime.output_dir if sweep else run_dir),
+    )
+
+
+def train_here(run: Composed) -> int:
+    """Trains in this process."""
+    from rich.console import Console
+
+    from seqtrain.cli.resume import exit_code
+    from seqtrain.run import start
+
+    return exit_code(start(run.tree, run.overrides, run.run_dir, Console()))
+
+
+def run_apart(run: Composed) -> int:
+    """Trains in a process of its own, so that the jobs of a sweep can't touch one another; its exit code."""
+    from seqtrain.run import CONFIG, OVERRIDES, write_yaml
+
+    write_yaml(run.run_dir / OVERRIDES, run.overrides)
+    write_yaml(run.run_dir / CONFIG, run.tree)
+    return subprocess.run([sys.executable, "-m", "seqtrain", "resume", str(run.run_dir)], check=False).returncode
+
+
+# -------------------------------------------------------------------- Hydra's errors in our words
+
+
+@contextmanager
+def errors_of_hydra(flags: Flags) -> Iterator[None]:
+    """Turns what Hydra raises about a command line into a ConfigError of one line."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # raise, instead of printing and exiting
+    try:
+        yield
+    except MissingConfigException as error:
+        raise ConfigError(missing_choice(error)) from error
+    except (HydraException, OmegaConfBaseException) as error:
+        raise refused_override(error, flags) from error
+
+
+def missing_choice(error: MissingConfigException) -> str:
+    """`model=bilsm: no such model; did you mean bilstm? ...` for a word that its group doesn't have."""
+    group, _, word = (error.missing_cfg_file or "").rpartition("/")
+    if not group or error.options is None:
+        return one_line(error)
+    hint = did_you_mean(word, error.options) or "."
+    return f"{group}={word}: no such {group}{hint} Choose from {', '.join(error.options)}"
+
+
+def refused_override(error: Exception, flags: Flags) -> ConfigError:
+    """An unknown key with what was likely meant; any other complaint as Hydra words it, in one line."""
+    if isinstance(error, OverrideParseException):
+        return ConfigError(f"{error.override}: not an override; write key=value, and quote what the shell reads")
+    found = re.search(r"Could not override '([^']+)'", str(error))
+    if found is None:
+        return ConfigError(one_line(error))
+    chosen = [override for override in flags.overrides if override.partition("=")[0] in GROUPS and "," not in override]
+    with composing(flags):
+        tree = OmegaConf.to_container(hydra.compose("config", overrides=chosen), resolve=False)
+    assert isinstance(tree, dict)
+    return UnknownKeyError(found[1], [*GROUPS, *leaves(tree)])
+
+
+def one_line(error: Exception) -> str:
+    """An error's text without its line breaks."""
+    return " ".join(str(error).split())

@@ -1,0 +1,29 @@
+"""What goes wrong on the user's side: one sentence that says what, where, and what to do.
+
+The command line prints such an error as one line and exits with code 2. Anything else that is
+raised is a fault of ours and keeps its traceback.
+"""
+
+
+class UserError(Exception):
+    """Something that the user gave can't be used. The message is a single line."""
+
+
+class ConfigError(UserError):
+    """A configuration that names, types or combines things wrongly."""
+
+
+class DataError(UserError):
+    """A file that is missing, or that doesn't hold what it should."""
+
+
+class CheckpointError(UserError):
+    """A run folder or checkpoint that can't be read or doesn't fit."""
+
+
+class LengthError(UserError):
+    """Sequence lengths outside 1..T."""
+
+
+class TrainingError(UserError):
+    """A run that can't go on as it was asked to."""

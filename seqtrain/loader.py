@@ -1,0 +1,102 @@
+"""From the examples of a split to batches, in an order that only (seed, epoch) decide.
+
+The order is planned for a whole epoch before its first batch is read, so that a run can go on from any
+position: the batches still to come are the tail of the same plan. Examples of like length are put
+together, since whatever a batch pads to its longest sequence is computed for nothing.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader, Sampler
+
+from seqtrain.batch import Batch, Draw, Examples
+
+POOL = 16
+"""Batches whose examples are sorted together: enough to leave little padding, few enough to leave batches random."""
+
+Plan = list[NDArray[np.int64]]
+"""The indices of each batch of an epoch, in the order in which they are read."""
+
+
+def train_plan(examples: Examples, batch_size: int, seed: int, epoch: int) -> Plan:
+    """Draws every example exactly once, shuffled, those of like length together; the last batch may be smaller."""
+    rng = np.random.default_rng([seed, epoch])
+    order = rng.permutation(len(examples))
+    if examples.lengths is None:
+        return _cut(order, batch_size)
+    batches = []
+    for pool in _cut(order, POOL * batch_size):
+        batches += _cut(pool[np.argsort(examples.lengths[pool], kind="stable")], batch_size)
+    return [batches[position] for position in rng.permutation(len(batches))]
+
+
+def eval_plan(examples: Examples, batch_size: int) -> Plan:
+    """Reads every example exactly once, the longest first: if memory runs short, it does so at once."""
+    if examples.lengths is None:
+        return _cut(np.arange(len(examples)), batch_size)
+    return _cut(np.argsort(-examples.lengths, kind="stable"), batch_size)
+
+
+def train_loader(
+    examples: Examples,
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    skip: int = 0,
+    num_workers: int = 0,
+    pin_memory: bool = False,
+) -> DataLoader[Batch]:
+    """Loads one epoch of training batches.
+
+    Args:
+        examples: The split to read.
+        batch_size: Examples per batch, at least 1.
+        seed: With the epoch, the whole of what decides the order; at least 0.
+        epoch: Counted from 0; examples may look different in each.
+        skip: How many batches of the epoch's plan are left out at its start, because a run has seen them.
+        num_workers: Processes that read ahead; 0 reads in this one. The batches are the same.
+        pin_memory: Whether batches are copied to page-locked memory, for CUDA.
+    """
+    plan = train_plan(examples, batch_size, seed, epoch)
+    return _loader(examples, plan[skip:], epoch, num_workers, pin_memory)
+
+
+def eval_loader(
+    examples: Examples, batch_size: int, num_workers: int = 0, pin_memory: bool = False
+) -> DataLoader[Batch]:
+    """Loads each example of a split once, in an order that is always the same."""
+    return _loader(examples, eval_plan(examples, batch_size), 0, num_workers, pin_memory)
+
+
+def _cut(order: NDArray[np.int64], size: int) -> Plan:
+    return [order[start : start + size] for start in range(0, len(order), size)]
+
+
+def _loader(examples: Examples, plan: Plan, epoch: int, num_workers: int, pin_memory: bool) -> DataLoader[Batch]:
+    return DataLoader(
+        examples,
+        batch_size=None,
+        sampler=_Draws(plan, epoch),
+        num_workers=num_workers,
+        pin_memory=pin_memory,
+        # Without a generator of its own, every epoch would take a number from torch's global one.
+        generator=torch.Generator(),
+    )
+
+
+class _Draws(Sampler[Draw]):
+    """Asks for the batches of a plan one by one."""
+
+    def __init__(self, plan: Plan, epoch: int) -> None:
+        self._plan = plan
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self._plan)
+
+    def __iter__(self) -> Iterator[Draw]:
+        for indices in self._plan:
+            yield Draw(indices, self._epoch)

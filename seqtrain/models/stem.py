@@ -1,0 +1,70 @@
+"""Stems: what turns the elements of a task into features."""
+
+import math
+from abc import ABC, abstractmethod
+
+from jaxtyping import Float, Int, Shaped
+from torch import Tensor, nn
+
+from seqtrain.spec import Element, Symbols
+
+
+class Stem(nn.Module, ABC):
+    """Turns each input step into features, by itself.
+
+    Attributes:
+        out_features: The shape of one step's features, (F,).
+    """
+
+    out_features: tuple[int, ...]
+
+    @abstractmethod
+    def forward(self, inputs: Shaped[Tensor, "B T ..."]) -> Float[Tensor, "B T *F"]:
+        """The features of each step."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """The stem as built, in a few words."""
+
+
+class Embedding(Stem):
+    """Looks up a learned vector for each symbol.
+
+    Padding has a row like any other symbol: its features are never read, so it has no gradient to hide.
+    """
+
+    def __init__(self, symbols: int, features: int) -> None:
+        super().__init__()
+        self.out_features = (features,)
+        self.table = nn.Embedding(symbols, features)
+
+    def forward(self, inputs: Int[Tensor, "B T"]) -> Float[Tensor, "B T F"]:
+        """The vector of each id in [0, V)."""
+        vectors: Tensor = self.table(inputs)
+        return vectors
+
+    def describe(self) -> str:
+        """The stem as built: "Embedding 1,234 x 128"."""
+        return f"Embedding {self.table.num_embeddings:,} x {self.table.embedding_dim:,}"
+
+
+class Flatten(Stem):
+    """Lays each step's values out in one vector; it learns nothing."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.shape = shape
+        self.out_features = (math.prod(shape),)
+
+    def forward(self, inputs: Float[Tensor, "B T *S"]) -> Float[Tensor, "B T F"]:
+        """The values of each step, the last axis running fastest."""
+        return inputs.flatten(2)
+
+    def describe(self) -> str:
+        """The stem as built: "Values 1 x 64 x 64"."""
+        return "Values " + " x ".join(f"{size:,}" for size in self.shape)
+
+
+def build_stem(element: Element, embedding_size: int) -> Stem:
+    """The stem for such input steps; embedding_size matters to symbols only."""
+    return Embedding(element.size, embedding_size) if isinstance(element, Symbols) else Flatten(element.shape)

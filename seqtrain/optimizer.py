@@ -1,0 +1,121 @@
+"""The optimizers a user may name, as plain options that build torch's own, fused where torch can."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from seqtrain.errors import ConfigError
+
+if TYPE_CHECKING:
+    from torch.optim import Optimizer
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerSpec(ABC):
+    """The options that every optimizer shares.
+
+    Attributes:
+        lr: Learning rate at its height; the scheduler multiplies it.
+        weight_decay: Pull towards zero; each class says whether it is decoupled.
+    """
+
+    lr: float
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if isinstance(value, float) and value < 0:
+                raise ConfigError(f"optimizer.{name}={value}: must not be negative")
+
+    @abstractmethod
+    def build(self, parameters: Iterable[nn.Parameter]) -> "Optimizer":
+        """The optimizer over these parameters."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adam(OptimizerSpec):
+    """Adam; weight decay is added to the gradient. Kingma & Ba 2015, algorithm 1."""
+
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_betas(self.betas)
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> "Optimizer":
+        from torch.optim import Adam
+
+        return Adam(parameters, lr=self.lr, betas=self.betas, eps=self.eps, weight_decay=self.weight_decay, fused=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdamW(OptimizerSpec):
+    """Adam with decoupled weight decay. Loshchilov & Hutter 2019, algorithm 2."""
+
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_betas(self.betas)
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> "Optimizer":
+        from torch.optim import AdamW
+
+        return AdamW(parameters, lr=self.lr, betas=self.betas, eps=self.eps, weight_decay=self.weight_decay, fused=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SGD(OptimizerSpec):
+    """Stochastic gradient descent with momentum; weight decay is added to the gradient."""
+
+    momentum: float = 0.0
+    nesterov: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.nesterov and not self.momentum:
+            raise ConfigError("optimizer.nesterov=true: needs optimizer.momentum above 0")
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> "Optimizer":
+        from torch.optim import SGD
+
+        return SGD(
+            parameters,
+            lr=self.lr,
+            momentum=self.momentum,
+            nesterov=self.nesterov,
+            weight_decay=self.weight_decay,
+            fused=True,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RMSprop(OptimizerSpec):
+    """Gradients over their running root mean square; weight decay is added to the gradient. Hinton 2012."""
+
+    alpha: float = 0.99
+    momentum: float = 0.0
+    eps: float = 1e-8
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> "Optimizer":
+        from torch.optim import RMSprop
+
+        return RMSprop(
+            parameters,
+            lr=self.lr,
+            alpha=self.alpha,
+            momentum=self.momentum,
+            eps=self.eps,
+            weight_decay=self.weight_decay,
+        )
+
+
+def check_betas(betas: tuple[float, float]) -> None:
+    """Raises ConfigError unless both decay rates of Adam's running means are in [0, 1)."""
+    if not all(0 <= beta < 1 for beta in betas):
+        raise ConfigError(f"optimizer.betas={list(betas)}: both must be in [0, 1)")

@@ -1,0 +1,72 @@
+"""What a run shows of itself on the terminal when it begins and when it ends."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Group
+from rich.panel import Panel
+from rich.table import Table
+
+from seqtrain.config import RunConfig
+from seqtrain.models import SequenceModel, parts
+from seqtrain.runlog import number
+from seqtrain.tasks import Split
+from seqtrain.trainer import Trainer
+
+
+def start_panel(config: RunConfig, model: SequenceModel, trainer: Trainer) -> Panel:
+    """What is about to be trained."""
+    data = facts_table()
+    sizes = [f"{len(trainer.task.examples(split)):,} {split}" for split in (Split.TRAIN, Split.VAL)]
+    data.add_row("data", ", ".join(sizes))
+    baseline = ", ".join(f"{name} {number(value)}" for name, value in trainer.task.baseline().items())
+    data.add_row("to beat", f"{baseline}  [dim]the trivial answer on val[/]")
+    precision = str(trainer.precision or torch.float32).removeprefix("torch.")
+    data.add_row("device", f"{trainer.device}, {precision}, seed {config.seed}")
+    data.add_row("run", str(trainer.log.folder))
+    if trainer.progress.step:
+        data.add_row("resumed", f"after step {trainer.progress.step}")
+    title = f"[bold]{config.model_name}[/] on [bold]{config.task_name}[/]"
+    return Panel(Group(parts_table(parts(model)), "", data), title=title, title_align="left", border_style="cyan")
+
+
+def end_panel(summary: dict[str, Any], folder: Path) -> Panel:
+    """How the run went, and what to do next."""
+    body = facts_table()
+    best = {name: value for name, value in summary["best"].items() if name != "step"}
+    for name, values in (("best val", best), ("test", summary["test"])):
+        if values:
+            body.add_row(name, "  ".join(f"{metric} {number(value)}" for metric, value in values.items()))
+    body.add_row("trained", f"{summary['steps']:,} steps, {summary['epochs']:g} epochs, {summary['seconds']:.1f} s")
+    body.add_row("run", str(folder))
+    if summary["status"] == "stopped":
+        body.add_row("go on", f"seqtrain resume {folder}")
+    body.add_row("look", f"tensorboard --logdir {folder}")
+    title = f"{summary['status']} ({summary['ended_by']})"
+    return Panel(
+        body, title=title, title_align="left", border_style="green" if summary["status"] == "finished" else "yellow"
+    )
+
+
+def parts_table(parts: Iterable[tuple[str, str, int]]) -> Table:
+    """A table of a model's parts with what they are and their parameter counts, and the sum."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+    table.add_column(style="bold")
+    table.add_column()
+    table.add_column(justify="right")
+    total = 0
+    for name, description, parameters in parts:
+        table.add_row(name, description, f"{parameters:,}")
+        total += parameters
+    table.add_row("", "parameters", f"{total:,}", style="dim")
+    return table
+
+
+def facts_table() -> Table:
+    """An empty table of names and what they are."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    return table

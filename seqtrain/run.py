@@ -1,0 +1,264 @@
+"""One run from its configuration to its summary, in a folder of its own."""
+
+import itertools
+import json
+import platform
+import subprocess
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+from rich.console import Console
+from rich.text import Text
+
+from seqtrain import checkpoint
+from seqtrain.config import RunConfig, Tree, build_config, construct, pin_paths
+from seqtrain.device import pick_device, tune_allocator
+from seqtrain.errors import CheckpointError, ConfigError
+from seqtrain.models import ModelSpec, build_model
+from seqtrain.report import end_panel, start_panel
+from seqtrain.runlog import RunLog
+from seqtrain.seeding import seed_torch
+from seqtrain.spec import TaskSpec
+from seqtrain.tasks import Split
+from seqtrain.trainer import Trainer
+from seqtrain.words import words
+
+CONFIG, OVERRIDES = "config.yaml", "overrides.yaml"
+"""What a run folder holds to repeat the run: the resolved tree, and what the user typed."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        folder: The run folder.
+        summary: What summary.json holds.
+        signal: The signal that stopped it, or None.
+    """
+
+    folder: Path
+    summary: dict[str, Any]
+    signal: str | None
+
+
+def start(tree: Tree, overrides: list[str], folder: Path, console: Console) -> Outcome:
+    """Trains a new run. Everything that can be wrong is found before the folder is made.
+
+    Args:
+        tree: The composed configuration, resolved.
+        overrides: What the user typed.
+        folder: Where the run should live; a number is appended if that is taken.
+        console: Where the run tells of itself.
+    """
+    config = build_config(tree)
+
+    def claim() -> Path:
+        claimed = reserve(folder)
+        write_yaml(claimed / OVERRIDES, overrides)
+        write_yaml(claimed / CONFIG, pin_paths(tree, config))
+        return claimed
+
+    return train(config, claim, console, state=None)
+
+
+def resume(folder: Path, console: Console) -> Outcome:
+    """Goes on with a run from its newest checkpoint, in the same folder, as if it had never stopped.
+
+    Raises:
+        CheckpointError: If the folder holds no run, or its data is no longer what it was.
+    """
+    tree = read_tree(folder)
+    state, warnings = checkpoint.load_newest(folder / "checkpoints")
+    for warning in warnings:
+        console.print(Text(f"warning: {warning}; using an earlier checkpoint", style="yellow"))
+    return train(build_config(tree), lambda: folder, console, state)
+
+
+def train(config: RunConfig, claim: Callable[[], Path], console: Console, state: dict[str, Any] | None) -> Outcome:
+    """Prepares data and model, claims the folder, trains, and tests the best checkpoint."""
+    if config.trainer.tune_allocator:
+        tune_allocator()
+    check_pair(config)
+    device = pick_device(config.device)
+    task = config.task
+    task.prepare(config.data_dir, config.seed)
+    seed_torch(config.seed, "init")
+    model = build_model(config.model, task.spec)
+    seed_torch(config.seed, "dropout")
+
+    folder = claim()
+    keep_assets(folder, task.assets(), resumed=state is not None)
+    with RunLog(folder, console, None if state is None else state["progress"]["step"]) as log:
+        trainer = Trainer(
+            config.trainer,
+            model,
+            task,
+            config.optimizer,
+            config.scheduler,
+            device=device,
+            seed=config.seed,
+            log=log,
+        )
+        if state is not None:
+            trainer.load_state_dict(state)
+        log.say(start_panel(config, model, trainer))
+        return finish(config, trainer, log)
+
+
+def finish(config: RunConfig, trainer: Trainer, log: RunLog) -> Outcome:
+    """Runs the loop and writes the summary, whatever comes of it."""
+    log.summary(summarize(config, trainer, "running", None, {}))
+    test: dict[str, float] = {}
+    try:
+        end = trainer.fit()
+        stopped = end.startswith("SIG")
+        if not stopped:
+            test = test_best(trainer)
+    except BaseException as error:
+        reason = str(error) or type(error).__name__
+        log.summary(summarize(config, trainer, "failed", reason, test))
+        raise
+    summary = summarize(config, trainer, "stopped" if stopped else "finished", end, test)
+    log.summary(summary)
+    log.say(end_panel(summary, log.folder))
+    return Outcome(log.folder, summary, end if stopped else None)
+
+
+def test_best(trainer: Trainer) -> dict[str, float]:
+    """Scores the best checkpoint on the test split: the one time that it is read."""
+    path = trainer.log.folder / "checkpoints" / checkpoint.BEST
+    trainer.model.load_state_dict(checkpoint.load(path)["model"])
+    test = trainer.evaluate(Split.TEST)
+    progress = trainer.progress
+    trainer.log.scalars(progress.best_step, trainer.epoch, progress.seconds, test)
+    return test
+
+
+# -------------------------------------------------------------------- the folder
+
+
+def reserve(folder: Path) -> Path:
+    """Makes a folder that no other run has: the one asked for, or its name with the next free number.
+
+    Raises:
+        ConfigError: If it can't be made.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        for number in itertools.count(1):
+            candidate = folder if number == 1 else folder.with_name(f"{folder.name}-{number}")
+            with suppress(FileExistsError):
+                candidate.mkdir()
+                return candidate
+    except OSError as error:
+        raise ConfigError(f"run_dir={folder}: can't be made ({error.strerror})") from None
+    raise AssertionError("counting never ends")
+
+
+def read_tree(folder: Path) -> Tree:
+    """The configuration that a run folder holds."""
+    path = folder / CONFIG
+    try:
+        tree = OmegaConf.to_container(OmegaConf.load(path))
+    except OSError:
+        raise CheckpointError(f"{folder}: not a run folder (it has no {CONFIG})") from None
+    except Exception as error:  # the parser of a damaged file raises nearly anything
+        raise CheckpointError(f"{path}: damaged ({type(error).__name__})") from None
+    if not isinstance(tree, dict):
+        raise CheckpointError(f"{path}: damaged (holds no configuration)")
+    return {str(key): value for key, value in tree.items()}
+
+
+def write_yaml(path: Path, content: Any) -> None:
+    """Writes plain data as YAML, whole or not at all."""
+    checkpoint.write_atomically(path, OmegaConf.to_yaml(OmegaConf.create(content)).encode())
+
+
+def keep_assets(folder: Path, assets: dict[str, Any], *, resumed: bool) -> None:
+    """Writes what reading new input needs; of a resumed run, checks that the data still gives the same."""
+    for name, content in assets.items():
+        text = json.dumps(content, ensure_ascii=False, indent=1).encode() + b"\n"
+        path = folder / name
+        if resumed and path.exists() and path.read_bytes() != text:
+            raise CheckpointError(f"{path}: the data gives another {name} than when the run began; it has changed")
+        checkpoint.write_atomically(path, text)
+
+
+# -------------------------------------------------------------------- checks and reports
+
+
+def check_pair(config: RunConfig) -> None:
+    """Raises ConfigError if the model makes no sense on the task, naming those that do."""
+    reason = config.model.refusal(config.task.outline)
+    if reason is None:
+        return
+    fitting = ", ".join(models_that_fit(config.task.outline)) or "none yet"
+    raise ConfigError(
+        f"model={config.model_name} doesn't fit task={config.task_name}: {reason}; models that fit: {fitting}"
+    )
+
+
+def models_that_fit(task: TaskSpec) -> list[str]:
+    """The words of the models that take such a task."""
+    fitting = []
+    for word, file in words("model").items():
+        tree = OmegaConf.to_container(OmegaConf.create(file.read_text(encoding="utf-8")))
+        assert isinstance(tree, dict)
+        spec = construct(ModelSpec, {str(key): value for key, value in tree.items()}, "model")
+        if spec.refusal(task) is None:
+            fitting.append(word)
+    return fitting
+
+
+def summarize(
+    config: RunConfig, trainer: Trainer, status: str, end: str | None, test: dict[str, float]
+) -> dict[str, Any]:
+    """What summary.json holds."""
+    progress = trainer.progress
+    return {
+        "status": status,
+        "ended_by": end,
+        "model": config.model_name,
+        "task": config.task_name,
+        "seed": config.seed,
+        "device": str(trainer.device),
+        "parameters": sum(p.numel() for p in trainer.model.parameters()),
+        "steps": progress.step,
+        "epochs": round(trainer.epoch, 4),
+        "seconds": round(progress.seconds, 3),
+        "metric": trainer.metric,
+        "best": {"step": progress.best_step, **bare(progress.best)},
+        "val": bare(progress.val),
+        "test": bare(test),
+        "baseline": trainer.task.baseline(),
+        "versions": versions(),
+        "git_commit": git_commit(),
+    }
+
+
+def bare(values: dict[str, float]) -> dict[str, float]:
+    """Metrics by name alone, without the split they are of."""
+    return {name.rpartition("/")[2]: value for name, value in values.items()}
+
+
+def versions() -> dict[str, str]:
+    """The versions that a result may depend on."""
+    packages = ("seqtrain", "torch", "numpy", "hydra-core", "torchmetrics")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+
+
+def git_commit() -> str | None:
+    """The commit of the checkout that seqtrain runs from, `+` where it has been edited; None outside one."""
+    git = ["git", "-C", str(Path(__file__).parent)]
+    try:
+        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+        edited = subprocess.run([*git, "status", "--porcelain", "."], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return head.stdout.strip() + ("+" if edited.stdout else "")

@@ -1,0 +1,199 @@
+"""What a run tells: to the terminal, to files in its folder, and to TensorBoard."""
+
+import json
+import math
+import time
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.text import Text
+
+from seqtrain.checkpoint import write_atomically
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+METRICS, SUMMARY, LOG = "metrics.jsonl", "summary.json", "train.log"
+
+
+class RunLog:
+    """The record of one run.
+
+    Scalars go to `metrics.jsonl` and TensorBoard, lines to the terminal and `train.log`. On a terminal
+    a progress bar stays below the lines; elsewhere scalars appear as plain lines.
+    """
+
+    def __init__(self, folder: Path, console: Console, resume_step: int | None = None) -> None:
+        """Opens the files of a run folder.
+
+        Args:
+            folder: The run folder; it exists.
+            console: Where lines and progress go.
+            resume_step: The step a resumed run goes on from: what was recorded past it is cut off.
+        """
+        self.folder = folder
+        self.console = console
+        self.progress: StepProgress | None = None
+        self.headline: dict[str, float] = {}
+        if resume_step is not None:
+            cut_rows(folder / METRICS, resume_step)
+        self.metrics = (folder / METRICS).open("a", encoding="utf-8")
+        self.lines = (folder / LOG).open("a", encoding="utf-8")
+        self.plain = Console(file=self.lines, width=120, color_system=None)
+        self.purge_step = None if resume_step is None else resume_step + 1
+        self._tensorboard: SummaryWriter | None = None
+
+    @property
+    def tensorboard(self) -> "SummaryWriter":
+        """The event file's writer, opened when it is first needed; what a resumed run repeats is purged."""
+        if self._tensorboard is None:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._tensorboard = SummaryWriter(self.folder / "tensorboard", purge_step=self.purge_step)
+        return self._tensorboard
+
+    def say(self, message: Any) -> None:
+        """Prints a line, or anything rich can render, to the terminal and to train.log."""
+        self.console.print(message, highlight=False)
+        self.plain.print(message, highlight=False)
+        self.lines.flush()
+
+    def warn(self, message: str) -> None:
+        """Prints a line that the user should not miss."""
+        self.say(Text(f"warning: {message}", style="yellow"))
+
+    def scalars(self, step: int, epoch: float, seconds: float, values: dict[str, float]) -> None:
+        """Records values, by names like `train/loss`, after a step."""
+        row = {"step": step, "epoch": round(epoch, 4), "seconds": round(seconds, 3), **values}
+        self.metrics.write(json.dumps({key: finite(value) for key, value in row.items()}) + "\n")
+        self.metrics.flush()
+        for name, value in values.items():
+            self.tensorboard.add_scalar(name, value, step)
+        self.headline.update(
+            {name: value for name, value in values.items() if name.endswith("/loss") or "val/" in name}
+        )
+        line = f"step {step:>6}  epoch {epoch:6.2f}  " + "  ".join(
+            f"{name} {number(value)}" for name, value in values.items()
+        )
+        self.plain.print(line, highlight=False, soft_wrap=True)
+        if self.progress is None:
+            self.console.print(line, highlight=False, soft_wrap=True)
+
+    def start_progress(self, step: int, total_steps: int | None) -> None:
+        """Shows a bar from here to the end, where the console is a terminal."""
+        if self.console.is_terminal:
+            self.progress = StepProgress(self, step, total_steps)
+
+    def advance(self, step: int) -> None:
+        """Moves the bar; costs a comparison, since the bar is drawn only a few times a second."""
+        if self.progress is not None:
+            self.progress.advance(step)
+
+    def summary(self, content: dict[str, Any]) -> None:
+        """Writes summary.json, whole or not at all."""
+        text = json.dumps(content, indent=2, default=str)
+        write_atomically(self.folder / SUMMARY, (text + "\n").encode())
+
+    def stop_progress(self) -> None:
+        """Takes the bar away."""
+        if self.progress is not None:
+            self.progress.close()
+            self.progress = None
+
+    def __enter__(self) -> "RunLog":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Takes the bar away and closes the files."""
+        self.stop_progress()
+        self.metrics.close()
+        self.lines.close()
+        if self._tensorboard is not None:
+            self._tensorboard.close()
+
+
+class StepProgress:
+    """A bar with the step, the latest loss and metrics, the speed and the time that is left."""
+
+    seconds_between_draws = 0.25
+
+    def __init__(self, log: RunLog, step: int, total_steps: int | None) -> None:
+        self.log = log
+        self.start = (time.perf_counter(), step)
+        self.next_draw = 0.0
+        # The loop draws the bar itself: a drawing thread would take the interpreter from it mid-step.
+        self.bar = Progress(
+            TextColumn("[bold]step"),
+            CountColumn(),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[headline]}"),
+            TextColumn("[dim]{task.fields[pace]}"),
+            console=log.console,
+            auto_refresh=False,
+            transient=True,
+            expand=True,
+        )
+        self.task = self.bar.add_task("", completed=step, total=total_steps, headline="", pace="")
+        self.bar.start()
+
+    def advance(self, step: int) -> None:
+        """Redraws the bar if the last drawing is old enough."""
+        now = time.perf_counter()
+        if now < self.next_draw:
+            return
+        self.next_draw = now + self.seconds_between_draws
+        seconds, steps = now - self.start[0], step - self.start[1]
+        total = self.bar.tasks[0].total
+        pace = f"{steps / seconds:.1f} steps/s" if seconds > 0 else ""
+        if total is not None and steps:
+            pace += f"  {timedelta(seconds=round((total - step) * seconds / steps))} left"
+        headline = "  ".join(f"{name} {number(value)}" for name, value in self.log.headline.items())
+        self.bar.update(self.task, completed=step, headline=headline, pace=pace)
+        self.bar.refresh()
+
+    def close(self) -> None:
+        """Leaves the terminal as it was."""
+        self.bar.stop()
+
+
+class CountColumn(ProgressColumn):
+    """`12/100`, or `12` where the end isn't known."""
+
+    def render(self, task: Task) -> Text:
+        """The count as text."""
+        total = "" if task.total is None else f"/{int(task.total)}"
+        return Text(f"{int(task.completed)}{total}")
+
+
+def cut_rows(path: Path, step: int) -> None:
+    """Removes from a JSON-lines file every row past a step, and a last row that was cut short."""
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if row["step"] <= step:
+            kept.append(line + "\n")
+    write_atomically(path, "".join(kept).encode())
+
+
+def finite(value: float) -> float | None:
+    """The value, or None where JSON has no word for it."""
+    return value if math.isfinite(value) else None
+
+
+def number(value: float) -> str:
+    """A value in four significant digits."""
+    return f"{value:.4g}" if value == 0 or abs(value) < 1000 else f"{value:.0f}"

@@ -1,0 +1,62 @@
+"""What a task says of itself: what stands at an input step, what at an output step, how they align.
+
+A model is built from this alone (`seqtrain.models.build_model`), so any model meets any task without
+knowing it.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+UNREAD = 0
+"""A size that only the data can tell, before the data has been read."""
+
+
+@dataclass(frozen=True)
+class Symbols:
+    """One id in [0, size): a character, a word, a class, a tag."""
+
+    size: int = UNREAD
+
+
+@dataclass(frozen=True)
+class Values:
+    """Real numbers of one fixed shape: (F,) features, or (C, Y, X) pixels."""
+
+    shape: tuple[int, ...] = (UNREAD,)
+
+
+Element = Symbols | Values
+
+
+class Align(StrEnum):
+    """How output steps stand to input steps."""
+
+    WHOLE = "whole"
+    """One output for the whole sequence: sentiment, spoken digits."""
+    EACH = "each"
+    """One output per input step: text, entity tags, CTC."""
+    AHEAD = "ahead"
+    """A fixed number of future steps: time series, video."""
+    FREE = "free"
+    """A sequence of its own length: translation."""
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """The whole of what a model may know of a task.
+
+    Attributes:
+        input: What stands at one input step.
+        output: What stands at one output step.
+        align: How output steps stand to input steps.
+        horizon: Future steps to predict; AHEAD only.
+        causal: Whether an output may not see later inputs.
+        carry: Whether successive batches continue one another (truncated BPTT).
+    """
+
+    input: Element
+    output: Element
+    align: Align
+    horizon: int = 1
+    causal: bool = False
+    carry: bool = False

@@ -1,0 +1,8 @@
+"""Data, vocabulary, loss and metrics of every task."""
+
+from seqtrain.tasks.sentiment import Sentiment
+from seqtrain.tasks.sine import Sine
+from seqtrain.tasks.sst2 import SST2
+from seqtrain.tasks.task import Split, Task
+
+__all__ = ["SST2", "Sentiment", "Sine", "Split", "Task"]

@@ -1,0 +1,224 @@
+"""Files of labelled texts: TSV (no quoting), CSV (quoted as in RFC 4180) and JSON lines, in UTF-8."""
+
+import csv
+import difflib
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from seqtrain.errors import ConfigError, DataError
+
+Row = tuple[int, list[str]]
+"""The fields of one row, with the number of the line on which it begins, from 1."""
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which fields of a row hold the text and its label.
+
+    Attributes:
+        text: A name, or a number from 0 in a file without header. None is "text", or 0.
+        label: Likewise. None is "label", or 1.
+        header: Whether the first row of a TSV or CSV file names its columns. None is true.
+    """
+
+    text: str | int | None = None
+    label: str | int | None = None
+    header: bool | None = None
+
+    def of(self, path: Path) -> "tuple[str, str] | tuple[int, int]":
+        """The two columns of this file, as names or as numbers.
+
+        Raises:
+            ConfigError: If a column is told by name where there are no names, or a header where there is none.
+        """
+        if suffix(path) == "jsonl" and self.header is not None:
+            raise ConfigError(f"task.header={self.header}: {path} is a JSON lines file, which names every field itself")
+        if self.header is not False:
+            text = "text" if self.text is None else str(self.text)
+            return text, "label" if self.label is None else str(self.label)
+        numbers = (0 if self.text is None else self.text, 1 if self.label is None else self.label)
+        for name, number in zip(("text_column", "label_column"), numbers, strict=True):
+            if not isinstance(number, int) or number < 0:
+                raise ConfigError(f"task.{name}={number}: without a header, a column is told by its number from 0")
+        return int(numbers[0]), int(numbers[1])
+
+
+@dataclass(frozen=True)
+class LabelledTexts:
+    """Texts with their labels, and where each was read.
+
+    Attributes:
+        texts: At least one; none is blank.
+        labels: One for each text.
+        path: The file; None if the texts were generated.
+        lines: The line of each text, if there is a file.
+    """
+
+    texts: Sequence[str]
+    labels: Sequence[str]
+    path: Path | None = None
+    lines: Sequence[int] = ()
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def place(self, index: int) -> str:
+        """Where to look for a text."""
+        return f"{self.path}, line {self.lines[index]}" if self.path else f"generated text {index}"
+
+    def take(self, indices: Sequence[int]) -> "LabelledTexts":
+        """A part of them."""
+        return LabelledTexts(
+            [self.texts[i] for i in indices],
+            [self.labels[i] for i in indices],
+            self.path,
+            [self.lines[i] for i in indices] if self.lines else (),
+        )
+
+
+def suffix(path: Path) -> str:
+    """The format of a file, by its name: tsv, csv or jsonl.
+
+    Raises:
+        ConfigError: If the name tells no format.
+    """
+    formats = {".tsv": "tsv", ".tab": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+    if path.suffix.lower() not in formats:
+        raise ConfigError(f"{path}: the name doesn't tell the format; it should end in {', '.join(formats)}")
+    return formats[path.suffix.lower()]
+
+
+def read_labelled(path: Path, columns: Columns) -> LabelledTexts:
+    """Reads every row of a file; blank lines are passed over.
+
+    Raises:
+        ConfigError: If the columns can't be those of such a file.
+        DataError: If the file is missing, empty or malformed; names the file and the line.
+    """
+    text_column, label_column = columns.of(path)
+    content = read_utf8(path)
+    kind = suffix(path)
+    if kind == "jsonl":
+        rows = _json_rows(path, content, str(text_column), str(label_column))
+    else:
+        every = _tsv_rows(content) if kind == "tsv" else _csv_rows(path, content)
+        rows = _chosen(path, every, text_column, label_column)
+    texts, labels, lines = [], [], []
+    for line, (text, label) in rows:
+        for column, field in ((text_column, text), (label_column, label)):
+            if not field.strip():
+                raise DataError(f"{path}, line {line}: nothing in column {column!r}")
+        texts.append(text)
+        labels.append(label.strip())
+        lines.append(line)
+    if not texts:
+        raise DataError(f"{path}: holds no examples")
+    return LabelledTexts(texts, labels, path, lines)
+
+
+def read_utf8(path: Path) -> str:
+    """The content of a text file, without the byte order mark that some editors write.
+
+    Raises:
+        DataError: If the file is missing, can't be read, or isn't UTF-8.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}") from None
+    try:
+        return content.removeprefix(BYTE_ORDER_MARK).decode()
+    except UnicodeDecodeError as error:
+        position = error.start + (len(BYTE_ORDER_MARK) if content.startswith(BYTE_ORDER_MARK) else 0)
+        line = content.count(b"\n", 0, position) + 1
+        value = content[position]
+        raise DataError(
+            f"{path}, line {line}: not UTF-8: byte 0x{value:02x} at position {position}; save the file as UTF-8"
+        ) from None
+
+
+def _tsv_rows(content: str) -> Iterator[Row]:
+    for line, row in _lines(content):
+        yield line, row.split("\t")
+
+
+def _csv_rows(path: Path, content: str) -> Iterator[Row]:
+    reader = csv.reader(io.StringIO(content, newline=""), strict=True)
+    begins = 1
+    try:
+        for fields in reader:
+            if fields:
+                yield begins, fields
+            begins = reader.line_num + 1
+    except csv.Error as error:
+        raise DataError(f"{path}, line {begins}: {error}") from None
+
+
+def _json_rows(path: Path, content: str, *columns: str) -> Iterator[Row]:
+    for line, row in _lines(content):
+        try:
+            record = json.loads(row)
+        except json.JSONDecodeError as error:
+            raise DataError(f"{path}, line {line}: not JSON: {error.msg} at column {error.colno}") from None
+        if not isinstance(record, dict):
+            raise DataError(f"{path}, line {line}: a JSON object is expected, like {{...}}")
+        yield line, [_json_field(f"{path}, line {line}", record, column) for column in columns]
+
+
+def _json_field(place: str, record: dict[str, object], column: str) -> str:
+    if column not in record:
+        raise DataError(f"{place}: {_unknown(column, list(record))}")
+    field = record[column]
+    if isinstance(field, str):
+        return field
+    if isinstance(field, int | float):
+        return json.dumps(field)
+    raise DataError(f"{place}: column {column!r} should hold a text or a number")
+
+
+def _chosen(path: Path, rows: Iterator[Row], *columns: str | int) -> Iterator[Row]:
+    """The two wanted fields of each row below the header, after a check that all rows are equally long."""
+    line, fields = next(rows, (1, []))
+    if not fields:
+        raise DataError(f"{path}: is empty")
+    width = len(fields)
+    wanted = [_position(path, line, fields, column) for column in columns]
+    if isinstance(columns[0], int):
+        yield line, [fields[position] for position in wanted]
+    first = line
+    for line, fields in rows:
+        if len(fields) != width:
+            raise DataError(f"{path}, line {line}: has {len(fields)} fields, where line {first} has {width}")
+        yield line, [fields[position] for position in wanted]
+
+
+def _position(path: Path, line: int, fields: list[str], column: str | int) -> int:
+    if isinstance(column, int):
+        if column >= len(fields):
+            raise DataError(f"{path}, line {line}: no column {column}; they are numbered 0 to {len(fields) - 1}")
+        return column
+    names = [name.strip() for name in fields]
+    if column not in names:
+        raise DataError(f"{path}, line {line}: {_unknown(column, names)}")
+    return names.index(column)
+
+
+def _unknown(column: str, names: list[str]) -> str:
+    guess = difflib.get_close_matches(column, names, 1)
+    suggestion = f"; did you mean {guess[0]!r}?" if guess else ""
+    return f"no column {column!r} among {', '.join(map(repr, names)) or 'none'}{suggestion}"
+
+
+def _lines(content: str) -> Iterator[tuple[int, str]]:
+    """The lines that are not blank. Only a line feed ends one: a text may hold other separators of Unicode."""
+    for line, row in enumerate(content.split("\n"), 1):
+        row = row.removesuffix("\r")
+        if row:
+            yield line, row

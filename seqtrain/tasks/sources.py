@@ -1,0 +1,155 @@
+"""Where labelled texts come from: generated, a user's files, or SST-2."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from seqtrain.errors import ConfigError, DataError
+from seqtrain.tasks import options
+from seqtrain.tasks.chance import stream
+from seqtrain.tasks.labelled_text import Columns, LabelledTexts, read_labelled
+from seqtrain.tasks.reviews import LABELS, reviews
+from seqtrain.tasks.task import Split
+
+
+class Source(ABC):
+    """Three splits of labelled texts."""
+
+    @abstractmethod
+    def check(self, data_dir: Path) -> None:
+        """Refuses, before anything is read, a source of which a file is missing; also one of the test split."""
+
+    @abstractmethod
+    def read(self, split: Split, data_dir: Path, seed: int) -> LabelledTexts:
+        """The texts of one split; opens no file that holds nothing of it."""
+
+
+@dataclass(frozen=True)
+class GeneratedReviews(Source):
+    """Reviews made on the spot; see `seqtrain.tasks.reviews`.
+
+    Attributes:
+        train_size: Reviews to train on.
+        val_size: Reviews to validate on.
+        test_size: Reviews to test on.
+        contrast: Chance that a review holds two clauses that contrast.
+        negation: Chance that a clause is negated.
+    """
+
+    train_size: int = 10_000
+    val_size: int = 2_000
+    test_size: int = 2_000
+    contrast: float = 0.5
+    negation: float = 0.25
+
+    def __post_init__(self) -> None:
+        options.at_least(2, train_size=self.train_size, val_size=self.val_size, test_size=self.test_size)
+        options.chance(contrast=self.contrast, negation=self.negation)
+
+    def check(self, data_dir: Path) -> None:
+        """Needs no file."""
+
+    def read(self, split: Split, data_dir: Path, seed: int) -> LabelledTexts:
+        """Writes the reviews of one split."""
+        size = {Split.TRAIN: self.train_size, Split.VAL: self.val_size, Split.TEST: self.test_size}[split]
+        texts, labels = reviews(split, size, seed, self.contrast, self.negation)
+        return LabelledTexts(texts, [LABELS[label] for label in labels.tolist()])
+
+
+@dataclass(frozen=True)
+class OwnFiles(Source):
+    """A user's own file, from which validation and test are split off unless they have files of their own.
+
+    Attributes:
+        path: The training file.
+        val_path: The validation file; None splits `val_fraction` off the training file.
+        test_path: The test file; None splits `test_fraction` off the training file.
+        val_fraction: None is 0.1.
+        test_fraction: None is 0.1.
+        columns: Where text and label stand, in each of the files.
+    """
+
+    path: Path
+    val_path: Path | None = None
+    test_path: Path | None = None
+    val_fraction: float | None = None
+    test_fraction: float | None = None
+    columns: Columns = field(default_factory=Columns)
+
+    def __post_init__(self) -> None:
+        for name in ("val", "test"):
+            fraction, path = getattr(self, f"{name}_fraction"), getattr(self, f"{name}_path")
+            if fraction is not None and path is not None:
+                raise ConfigError(f"task.{name}_fraction={fraction}: task.{name}_path={path} is there already")
+            if fraction is not None:
+                options.fraction(**{f"{name}_fraction": fraction})
+        for path in self._paths():
+            self.columns.of(path)
+
+    def check(self, data_dir: Path) -> None:
+        """Looks for the files, relative to the current folder."""
+        require(self._paths())
+
+    def read(self, split: Split, data_dir: Path, seed: int) -> LabelledTexts:
+        """Reads the split's own file, or its part of the training file."""
+        own = {Split.TRAIN: None, Split.VAL: self.val_path, Split.TEST: self.test_path}[split]
+        if own is not None:
+            return read_labelled(own, self.columns)
+        rows = read_labelled(self.path, self.columns)
+        order = stream(seed, "split").permutation(len(rows))
+        test = self._part(len(rows), self.test_path, self.test_fraction)
+        val = self._part(len(rows), self.val_path, self.val_fraction)
+        if len(rows) - test - val < 1:
+            raise DataError(
+                f"{self.path}: {len(rows)} examples are too few to split {val} off to validate and {test} to test"
+            )
+        part = {
+            Split.TEST: order[:test],
+            Split.VAL: order[test : test + val],
+            Split.TRAIN: order[test + val :],
+        }[split]
+        return rows.take(sorted(part.tolist()))
+
+    @staticmethod
+    def _part(size: int, path: Path | None, fraction: float | None) -> int:
+        """How many examples are split off, at least 1 if any are."""
+        if path is not None:
+            return 0
+        return max(1, round(size * (0.1 if fraction is None else fraction)))
+
+    def _paths(self) -> list[Path]:
+        return [path for path in (self.path, self.val_path, self.test_path) if path is not None]
+
+
+@dataclass(frozen=True)
+class SST2Files(Source):
+    """The Stanford Sentiment Treebank, two classes, whole sentences: data_dir/sst2/{train,dev,test}.tsv.
+
+    Each line is a sentence, a tab and a label, 1 for praise; there is no header.
+    """
+
+    def check(self, data_dir: Path) -> None:
+        """Looks for the three files."""
+        require(
+            [self._path(split, data_dir) for split in Split],
+            f"; put the files into {data_dir / 'sst2'}, or say with data_dir=... or $SEQTRAIN_DATA where sst2/ lies",
+        )
+
+    def read(self, split: Split, data_dir: Path, seed: int) -> LabelledTexts:
+        """Reads the split's file."""
+        return read_labelled(self._path(split, data_dir), Columns(text=0, label=1, header=False))
+
+    @staticmethod
+    def _path(split: Split, data_dir: Path) -> Path:
+        return data_dir / "sst2" / f"{'dev' if split is Split.VAL else split}.tsv"
+
+
+def require(paths: list[Path], remedy: str = "") -> None:
+    """Refuses a list of files if any is missing, naming each that is.
+
+    Raises:
+        DataError: If any of them is not there.
+    """
+    missing = [str(path) for path in paths if not path.is_file()]
+    if missing:
+        raise DataError(f"no such file: {', '.join(missing)}{remedy}")

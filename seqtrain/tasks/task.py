@@ -1,0 +1,89 @@
+"""What a task is to the training loop."""
+
+from abc import ABC, abstractmethod
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from torch import Tensor
+
+from seqtrain.batch import Batch, Examples
+from seqtrain.spec import TaskSpec
+
+if TYPE_CHECKING:
+    from torchmetrics import MetricCollection
+
+
+class Split(StrEnum):
+    """The three parts of a data set."""
+
+    TRAIN = "train"
+    VAL = "val"
+    TEST = "test"
+
+
+class Task(ABC):
+    """Data, vocabulary, loss and metrics of one kind of sequence problem.
+
+    A task is made from its options alone, reading nothing, so that a senseless pair with a model is
+    refused at once; `prepare` then reads train and validation data. The test split is read when
+    `examples(Split.TEST)` is first asked for, which the loop does once, after training.
+    """
+
+    metric: ClassVar[str]
+    """The validation metric that picks the best checkpoint, by the name `metrics` gives it."""
+    higher_is_better: ClassVar[bool]
+
+    @property
+    @abstractmethod
+    def outline(self) -> TaskSpec:
+        """The spec as far as the options tell it, with sizes `UNREAD`."""
+
+    @abstractmethod
+    def prepare(self, data_dir: Path, seed: int) -> None:
+        """Reads or generates the training and validation data and settles the vocabulary.
+
+        Args:
+            data_dir: The folder that holds one folder per data set.
+            seed: What generated data is made from.
+
+        Raises:
+            DataError: If a file is missing or malformed; names the file, and the line if there is one.
+        """
+
+    @property
+    @abstractmethod
+    def spec(self) -> TaskSpec:
+        """The spec with every size known; only after `prepare` or `restore`."""
+
+    @abstractmethod
+    def examples(self, split: Split) -> Examples:
+        """One split of the data; only after `prepare`."""
+
+    @abstractmethod
+    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """The loss summed over every scored element of the batch; padding is not scored."""
+
+    @abstractmethod
+    def count(self, batch: Batch) -> int:
+        """How many elements `loss` sums over, told without touching the device."""
+
+    @abstractmethod
+    def metrics(self) -> "MetricCollection":
+        """Fresh metrics, exact over batches of any size."""
+
+    @abstractmethod
+    def score(self, metrics: "MetricCollection", outputs: Tensor, batch: Batch) -> None:
+        """Adds one batch of outputs to the metrics; padding is not scored."""
+
+    @abstractmethod
+    def baseline(self) -> dict[str, float]:
+        """What the best trivial answer scores on the validation split, by metric name."""
+
+    def assets(self) -> dict[str, Any]:
+        """What reading new input needs beyond the options, as file name to JSON content."""
+        return {}
+
+    def restore(self, assets: dict[str, Any]) -> None:
+        """Takes back what `assets` gave, instead of `prepare`, when only new input is to be read."""
+        assert not assets, "a task that gives assets takes them back"

@@ -1,0 +1,377 @@
+"""The one training loop: fit, train_step, evaluate."""
+
+import math
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from seqtrain.batch import Batch
+from seqtrain.checkpoint import rng_state, save, set_rng_state
+from seqtrain.device import Amp, autocast, pick_precision
+from seqtrain.errors import ConfigError, TrainingError
+from seqtrain.loader import eval_loader, train_loader
+from seqtrain.optimizer import OptimizerSpec
+from seqtrain.runlog import RunLog
+from seqtrain.scheduler import SchedulerSpec
+from seqtrain.signals import stop_on_signal
+from seqtrain.tasks.task import Split, Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainerConfig:
+    """How long and how a model is trained. Intervals count optimizer steps.
+
+    Attributes:
+        max_steps: End after this many optimizer steps.
+        max_epochs: End after this many passes over the training data.
+        max_time: End after this many seconds of training and validation.
+        batch_size: Sequences per batch.
+        accumulate: Batches per optimizer step; equals one batch of all their sequences.
+        amp: Precision of matrix products: auto, off, bf16 or fp16.
+        clip_norm: Largest global norm of the gradient; null leaves it alone.
+        eval_every: Validate this often; null: at the end of each epoch.
+        log_every: Record training loss and speed this often.
+        checkpoint_every: Save this often, besides after each validation.
+        patience: End after this many validations without improvement; null: never.
+        min_delta: What is better by no more than this is no improvement for `patience`.
+        num_workers: Processes that prepare batches; 0 prepares them in the loop.
+        tune_allocator: Keep freed memory in the process: faster, and resident memory stays at its peak.
+    """
+
+    max_steps: int | None = None
+    max_epochs: int | None = 10
+    max_time: float | None = None
+    batch_size: int = 64
+    accumulate: int = 1
+    amp: Amp = "auto"
+    clip_norm: float | None = 1.0
+    eval_every: int | None = None
+    log_every: int = 50
+    checkpoint_every: int | None = None
+    patience: int | None = None
+    min_delta: float = 0.0
+    num_workers: int = 0
+    tune_allocator: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "accumulate", "eval_every", "log_every", "checkpoint_every", "patience"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"trainer.{name}={value}: must be at least 1")
+        for name in ("max_steps", "max_epochs", "max_time", "min_delta", "num_workers"):
+            value = getattr(self, name)
+            if value is not None and value < 0:
+                raise ConfigError(f"trainer.{name}={value}: must not be negative")
+        if self.clip_norm is not None and not self.clip_norm > 0:
+            raise ConfigError(f"trainer.clip_norm={self.clip_norm}: must be above 0; null clips nothing")
+        if self.max_steps is self.max_epochs is self.max_time is None:
+            raise ConfigError("the run has no end: set trainer.max_steps, trainer.max_epochs or trainer.max_time")
+
+
+@dataclass
+class Window:
+    """Training sums since the last log line. Loss and norm stay on the device until the line is due."""
+
+    loss: Tensor | float = 0.0
+    grad_norm: Tensor | float = 0.0
+    count: int = 0
+    steps: int = 0
+    examples: int = 0
+    seconds: float = 0.0
+
+
+@dataclass
+class Progress:
+    """How far a run has come; all of it is in the checkpoint.
+
+    Attributes:
+        step: Optimizer steps taken.
+        epoch: Whole passes over the training data.
+        batch: Batches read of the pass that has begun.
+        seconds: Time spent in training and validation, over all resumptions.
+        val: The latest validation's values.
+        best: The values of the best validation, by the task's own metric.
+        best_step: When that was.
+        reference: The value that the next validation must beat by more than min_delta.
+        stale: Validations since it was last beaten.
+    """
+
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0
+    seconds: float = 0.0
+    val: dict[str, float] = field(default_factory=dict)
+    best: dict[str, float] = field(default_factory=dict)
+    best_step: int = 0
+    reference: float | None = None
+    stale: int = 0
+
+
+class Trainer:
+    """Trains one model on one task."""
+
+    def __init__(
+        self,
+        config: TrainerConfig,
+        model: nn.Module,
+        task: Task,
+        optimizer: OptimizerSpec,
+        scheduler: SchedulerSpec,
+        *,
+        device: torch.device,
+        seed: int,
+        log: RunLog,
+    ) -> None:
+        self.config = config
+        self.model = model.to(device)
+        self.task = task
+        self.scheduler = scheduler
+        self.device = device
+        self.seed = seed
+        self.log = log
+        self.precision = pick_precision(config.amp, device)
+        self.parameters = [p for p in self.model.parameters() if p.requires_grad]
+        self.optimizer = optimizer.build(self.parameters)
+        self.base_lr = optimizer.lr
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == torch.float16)
+        self.train_examples = task.examples(Split.TRAIN)
+        self.batches_per_epoch = math.ceil(len(self.train_examples) / config.batch_size)
+        self.steps_per_epoch = math.ceil(self.batches_per_epoch / config.accumulate)
+        epochs = None if config.max_epochs is None else config.max_epochs * self.steps_per_epoch
+        self.total_steps = min((n for n in (config.max_steps, epochs) if n is not None), default=None)
+        self.progress = Progress()
+        self.window = Window()
+        self.last_clock = 0.0
+
+    # ---------------------------------------------------------------- the loop
+
+    def fit(self) -> str:
+        """Trains until a limit is reached or a signal asks to stop.
+
+        Returns:
+            Why it ended: max_steps, max_epochs, max_time, patience, or the name of the signal.
+
+        Raises:
+            TrainingError: If the loss or the gradient is no longer finite.
+        """
+        config, progress = self.config, self.progress
+        self.model.train()
+        self.log.start_progress(progress.step, self.total_steps)
+        self.last_clock = time.perf_counter()
+        with stop_on_signal() as stop:
+            end = self.limit() or stop.received
+            while end is None:
+                for batches in grouped(self.epoch_loader(), config.accumulate):
+                    self.train_step(batches)
+                    limit, signal = self.limit(), stop.received
+                    epoch_done = progress.batch == 0
+
+                    if due(progress.step, config.log_every):
+                        self.record_training()
+                    if due(progress.step, config.eval_every) or (epoch_done and config.eval_every is None) or limit:
+                        self.validate()
+                        limit = self.limit()  # patience may have run out
+                    elif due(progress.step, config.checkpoint_every) or signal:
+                        self.save()
+                    self.log.advance(progress.step)
+                    if end := limit or signal:
+                        break
+        self.log.stop_progress()
+        return end
+
+    def train_step(self, batches: list[Batch]) -> None:
+        """One optimizer step over the batches, as if they were one: sums travel, one division."""
+        count = sum(self.task.count(batch) for batch in batches)
+        rate = self.base_lr * self.scheduler.factor(self.progress.step, self.steps_per_epoch, self.total_steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        for batch in batches:
+            batch = batch.to(self.device)
+            with autocast(self.device, self.precision):
+                outputs, _ = self.model(batch)
+            loss = self.task.loss(outputs.float(), batch)
+            self.scaler.scale(loss / count).backward()
+            self.window.loss += loss.detach()
+        self.scaler.unscale_(self.optimizer)
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        norm = nn.utils.get_total_norm(gradients)
+        if self.config.clip_norm is not None:
+            nn.utils.clip_grads_with_norm_(self.parameters, self.config.clip_norm, norm)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad(set_to_none=True)
+
+        self.window.grad_norm += norm
+        self.window.count += count
+        self.window.steps += 1
+        self.window.examples += sum(len(batch) for batch in batches)
+        self.progress.step += 1
+        self.progress.batch += len(batches)
+        if self.progress.batch == self.batches_per_epoch:
+            self.progress.epoch += 1
+            self.progress.batch = 0
+
+    def evaluate(self, split: Split) -> dict[str, float]:
+        """Loss and metrics over one whole split, by names like `val/accuracy`."""
+        metrics = self.task.metrics().to(self.device)
+        loss, count = torch.zeros((), device=self.device), 0
+        self.model.eval()
+        with torch.inference_mode():
+            for batch in eval_loader(self.task.examples(split), self.config.batch_size, self.config.num_workers):
+                batch = batch.to(self.device)
+                with autocast(self.device, self.precision):
+                    outputs, _ = self.model(batch)
+                outputs = outputs.float()
+                loss += self.task.loss(outputs, batch)
+                count += self.task.count(batch)
+                self.task.score(metrics, outputs, batch)
+        self.model.train()
+        values = {name: float(value) for name, value in metrics.compute().items()}
+        return {f"{split}/{name}": value for name, value in {"loss": float(loss) / count, **values}.items()}
+
+    # ---------------------------------------------------------------- once in a while
+
+    def validate(self) -> None:
+        """Scores the validation split, remembers what is best, and saves."""
+        self.tick(training=True)
+        progress = self.progress
+        progress.val = self.evaluate(Split.VAL)
+        self.tick(training=False)
+        self.log.scalars(progress.step, self.epoch, progress.seconds, progress.val)
+        value = progress.val[self.metric]
+        best = not progress.best or self.better(value, progress.best[self.metric])
+        if best:
+            progress.best, progress.best_step = progress.val, progress.step
+        if progress.reference is None or self.better(value, progress.reference, self.config.min_delta):
+            progress.reference, progress.stale = value, 0
+        else:
+            progress.stale += 1
+        self.save(best)
+
+    def record_training(self) -> None:
+        """Records the mean loss, the rate and the speed since the last record. The only sync of the loop."""
+        self.tick(training=True)
+        self.check_finite()
+        window = self.window
+        self.log.scalars(
+            self.progress.step,
+            self.epoch,
+            self.progress.seconds,
+            {
+                "train/loss": float(window.loss) / window.count,
+                "train/grad_norm": float(window.grad_norm) / window.steps,
+                "train/lr": self.optimizer.param_groups[0]["lr"],
+                "train/examples_per_second": window.examples / max(window.seconds, 1e-9),
+            },
+        )
+        self.window = Window()
+
+    def save(self, best: bool = False) -> None:
+        """Writes a checkpoint, unless what would be saved is broken."""
+        self.tick(training=True)
+        self.check_finite()
+        save(self.log.folder / "checkpoints", self.state_dict(), best)
+        self.tick(training=False)
+
+    def check_finite(self) -> None:
+        """Raises TrainingError if the loss or the gradient since the last record wasn't finite."""
+        window = self.window
+        # fp16 meets infinite gradients by design: the scaler skips those steps and lowers its scale.
+        finite_gradient = self.scaler.is_enabled() or math.isfinite(window.grad_norm)
+        if math.isfinite(window.loss) and finite_gradient:
+            return
+        first, last = self.progress.step - window.steps + 1, self.progress.step
+        what = "gradient" if math.isfinite(window.loss) else "loss"
+        raise TrainingError(
+            f"the {what} became infinite or NaN between steps {first} and {last}: try a lower optimizer.lr or "
+            f"trainer.clip_norm; what {self.log.folder / 'checkpoints'} holds is from before"
+        )
+
+    def limit(self) -> str | None:
+        """The limit that has been reached, or None."""
+        config, progress = self.config, self.progress
+        if config.max_steps is not None and progress.step >= config.max_steps:
+            return "max_steps"
+        if config.max_epochs is not None and progress.epoch >= config.max_epochs:
+            return "max_epochs"
+        if config.max_time is not None and progress.seconds + time.perf_counter() - self.last_clock >= config.max_time:
+            return "max_time"
+        if config.patience is not None and progress.stale >= config.patience:
+            return "patience"
+        return None
+
+    # ---------------------------------------------------------------- small things
+
+    @property
+    def metric(self) -> str:
+        """The validation metric that picks the best checkpoint."""
+        return f"{Split.VAL}/{self.task.metric}"
+
+    @property
+    def epoch(self) -> float:
+        """Passes over the training data, the one that has begun as a fraction."""
+        return self.progress.epoch + self.progress.batch / self.batches_per_epoch
+
+    def better(self, value: float, than: float, by: float = 0.0) -> bool:
+        """Whether a value of the task's metric beats another by more than a margin."""
+        return value > than + by if self.task.higher_is_better else value < than - by
+
+    def tick(self, *, training: bool) -> None:
+        """Adds the time since the last tick to the run's, and to the window's if it was spent training."""
+        now = time.perf_counter()
+        self.progress.seconds += now - self.last_clock
+        if training:
+            self.window.seconds += now - self.last_clock
+        self.last_clock = now
+
+    def epoch_loader(self) -> Iterable[Batch]:
+        """What is left of the current pass over the training data."""
+        return train_loader(
+            self.train_examples,
+            self.config.batch_size,
+            self.seed,
+            self.progress.epoch,
+            skip=self.progress.batch,
+            num_workers=self.config.num_workers,
+            pin_memory=self.device.type == "cuda",
+        )
+
+    # ---------------------------------------------------------------- state
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the loop needs to go on bit for bit; plain containers and tensors."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "progress": asdict(self.progress),
+            "window": asdict(self.window)
+            | {"loss": float(self.window.loss), "grad_norm": float(self.window.grad_norm)},
+            "rng": rng_state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Goes back to where `state_dict` was taken."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state["scaler"])
+        self.progress = Progress(**state["progress"])
+        self.window = Window(**state["window"])
+        set_rng_state(state["rng"])
+
+
+def due(step: int, every: int | None) -> bool:
+    """Whether something that happens every so many steps happens after this one."""
+    return every is not None and step % every == 0
+
+
+def grouped(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:
+    """The batches in lists of this size; the last may be shorter."""
+    iterator = iter(batches)
+    while group := list(islice(iterator, size)):
+        yield group

@@ -1,0 +1,50 @@
+"""What the tests share."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import hydra
+import pytest
+import torch
+from hydra.core.hydra_config import HydraConfig
+
+from seqtrain.cli.train import plain
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder of real data; a test that needs it is skipped where it is absent."""
+    folder = Path(os.environ.get("SEQTRAIN_DATA") or REPOSITORY.parent / "shared" / "data").absolute()
+    if not folder.is_dir():
+        pytest.skip(f"no real data: {folder} is not there, and $SEQTRAIN_DATA names no other folder")
+    return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Tests run side by side on every core: more threads each would only make them wait for one another."""
+    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start
+
+
+@pytest.fixture
+def compose() -> Iterator[Callable[..., dict[str, Any]]]:
+    """Composes a tree from overrides, as the command line does."""
+    with hydra.initialize_config_module("seqtrain.conf", version_base="1.3"):
+
+        def composed(*overrides: str) -> dict[str, Any]:
+            cfg = hydra.compose("config", overrides=list(overrides), return_hydra_config=True)
+            HydraConfig.instance().set_config(cfg)
+            return plain(cfg).tree
+
+        yield composed
+
+
+@pytest.fixture
+def tree(compose) -> dict[str, Any]:
+    """What `seqtrain` alone would run."""
+    return compose()

@@ -1,0 +1,99 @@
+import pickle
+
+import pytest
+import torch
+
+from seqtrain import checkpoint
+from seqtrain.errors import CheckpointError
+
+STATE = {"model": {"weight": torch.arange(1000.0)}, "progress": {"step": 1}}
+
+
+def state_at(step: int) -> dict:
+    return {**STATE, "progress": {"step": step}}
+
+
+def test_what_is_saved_comes_back_without_running_anything(tmp_path):
+    checkpoint.save(tmp_path, STATE, best=False)
+    state = torch.load(tmp_path / checkpoint.LAST, weights_only=True)
+    assert state["format"] == checkpoint.FORMAT
+    assert state["progress"] == {"step": 1}
+    assert torch.equal(state["model"]["weight"], STATE["model"]["weight"])
+
+
+def test_each_save_keeps_the_one_before_and_best_stays(tmp_path):
+    checkpoint.save(tmp_path, state_at(1), best=True)
+    checkpoint.save(tmp_path, state_at(2), best=False)
+    checkpoint.save(tmp_path, state_at(3), best=False)
+    steps = {
+        name: checkpoint.load(tmp_path / name)["progress"]["step"]
+        for name in (checkpoint.LAST, checkpoint.PREVIOUS, checkpoint.BEST)
+    }
+    assert steps == {checkpoint.LAST: 3, checkpoint.PREVIOUS: 2, checkpoint.BEST: 1}
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(steps)
+
+
+def test_best_is_kept_where_the_file_system_has_no_hard_links(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError
+
+    monkeypatch.setattr("pathlib.Path.hardlink_to", refuse)
+    checkpoint.save(tmp_path, state_at(1), best=True)
+    checkpoint.save(tmp_path, state_at(2), best=False)
+    assert checkpoint.load(tmp_path / checkpoint.BEST)["progress"]["step"] == 1
+
+
+@pytest.mark.parametrize("damage", ["flip", "truncate", "empty"])
+def test_a_damaged_file_is_passed_over_for_the_previous_one_with_a_warning(tmp_path, damage):
+    checkpoint.save(tmp_path, state_at(1), best=False)
+    checkpoint.save(tmp_path, state_at(2), best=False)
+    path = tmp_path / checkpoint.LAST
+    content = bytearray(path.read_bytes())
+    if damage == "flip":
+        content[content.index(STATE["model"]["weight"].numpy().tobytes()) + 100] ^= 1
+    path.write_bytes({"flip": content, "truncate": content[:-200], "empty": b""}[damage])
+    state, warnings = checkpoint.load_newest(tmp_path)
+    assert state is not None
+    assert state["progress"]["step"] == 1
+    assert len(warnings) == 1
+    assert str(path) in warnings[0]
+    assert "\n" not in warnings[0]
+
+
+def test_nothing_saved_yet_is_no_error(tmp_path):
+    assert checkpoint.load_newest(tmp_path / "checkpoints") == (None, [])
+
+
+def test_if_every_checkpoint_is_damaged_that_is_said(tmp_path):
+    (tmp_path / checkpoint.LAST).write_bytes(b"not a checkpoint")
+    with pytest.raises(CheckpointError, match=r"no checkpoint in .* can be read"):
+        checkpoint.load_newest(tmp_path)
+
+
+def test_a_newer_format_is_refused(tmp_path):
+    torch.save({"format": checkpoint.FORMAT + 1}, tmp_path / "new.pt")
+    with pytest.raises(CheckpointError, match="newer seqtrain"):
+        checkpoint.load(tmp_path / "new.pt")
+
+
+class Payload:
+    def __reduce__(self):
+        return (exec, ("raise SystemExit('executed')",))
+
+
+def test_a_hostile_file_is_refused_and_not_executed(tmp_path):
+    torch.save({"format": 1, "model": Payload()}, tmp_path / "hostile.pt")
+    (tmp_path / "pickle.pt").write_bytes(pickle.dumps(Payload()))
+    for name in ("hostile.pt", "pickle.pt"):
+        with pytest.raises(CheckpointError, match="damaged or no checkpoint"):
+            checkpoint.load(tmp_path / name)
+
+
+def test_random_numbers_go_on_where_they_were():
+    torch.manual_seed(3)
+    torch.rand(5)
+    state = checkpoint.rng_state()
+    expected = torch.rand(5)
+    torch.rand(7)
+    checkpoint.set_rng_state(state)
+    assert torch.equal(torch.rand(5), expected)

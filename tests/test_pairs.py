@@ -1,0 +1,111 @@
+"""Every model word with every task word: it is refused by name, or it works. There is no list to edit."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from seqtrain.batch import Batch
+from seqtrain.config import RunConfig, build_config
+from seqtrain.errors import ConfigError
+from seqtrain.models import SequenceModel, build_model
+from seqtrain.run import check_pair
+from seqtrain.spec import Align, TaskSpec
+from seqtrain.tasks import Split, Task
+from seqtrain.words import words
+
+EXAMPLES = 8
+
+
+@dataclass
+class Pair:
+    spec: TaskSpec
+    task: Task
+    model: SequenceModel
+    batch: Batch
+
+    def outputs(self, batch: Batch) -> Tensor:
+        outputs, _ = self.model(batch)
+        return outputs
+
+
+@pytest.fixture(params=list(words("task")))
+def task_tree(request, compose):
+    tree = compose(f"task={request.param}", "model.hidden_size=16", "model.dropout=0")
+    if "train_size" in tree["task"]:
+        tree["task"].update(train_size=64, val_size=64, test_size=64)
+    else:  # real data
+        tree["data_dir"] = str(request.getfixturevalue("data_dir"))
+    return tree
+
+
+@pytest.fixture(params=list(words("model")))
+def config(request, compose, task_tree) -> RunConfig:
+    model = compose(f"model={request.param}", "model.hidden_size=16", "model.dropout=0")
+    return build_config({**task_tree, "model": model["model"], "model_name": request.param})
+
+
+@pytest.fixture
+def pair(config) -> Pair:
+    if config.model.refusal(config.task.outline) is not None:
+        pytest.skip("a senseless pair, refused by name")
+    config.task.prepare(config.data_dir, seed=0)
+    torch.manual_seed(0)
+    model = build_model(config.model, config.task.spec)
+    batch = config.task.examples(Split.TRAIN).batch(np.arange(EXAMPLES), 0)
+    return Pair(config.task.spec, config.task, model, batch)
+
+
+def test_a_pair_is_built_or_refused_by_name_before_data_is_read(config):
+    if config.model.refusal(config.task.outline) is None:
+        check_pair(config)
+        return
+    with pytest.raises(ConfigError) as refused:
+        check_pair(config)
+    assert f"model={config.model_name} doesn't fit task={config.task_name}: " in str(refused.value)
+    assert "models that fit: " in str(refused.value)
+
+
+def test_every_parameter_learns_and_one_batch_is_fitted(pair):
+    optimizer = torch.optim.Adam(pair.model.parameters(), lr=0.02)
+    losses = []
+    for _ in range(60):
+        loss = pair.task.loss(pair.outputs(pair.batch), pair.batch) / pair.task.count(pair.batch)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    untouched = [name for name, p in pair.model.named_parameters() if p.grad is None or not p.grad.any()]
+    assert untouched == []
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_more_padding_changes_nothing(pair):
+    pair.model.double().eval()
+    inputs = pair.batch.inputs
+    inputs = inputs.double() if inputs.is_floating_point() else inputs
+    steps = torch.arange(inputs.shape[1])
+    garbage = inputs[:, -1:].expand(-1, 5, *inputs.shape[2:]) + 1 if inputs.is_floating_point() else inputs[:, :5]
+    longer = torch.cat([inputs, garbage], 1)
+    batches = [Batch(each, pair.batch.lengths, pair.batch.targets, pair.batch.indices) for each in (inputs, longer)]
+    short, long = (pair.outputs(batch) for batch in batches)
+    if pair.spec.align is Align.EACH:
+        real = steps < pair.batch.lengths.unsqueeze(1)
+        short, long = short[real], long[:, : inputs.shape[1]][real]
+    assert torch.allclose(short, long, rtol=1e-12, atol=1e-12)
+
+
+def test_a_causal_pair_never_sees_a_later_input(pair):
+    if not pair.spec.causal:
+        pytest.skip("the task isn't causal")
+    pair.model.double().eval()
+    inputs = pair.batch.inputs.double() if pair.batch.inputs.is_floating_point() else pair.batch.inputs
+    changed = inputs.clone()
+    changed[:, 3:] = inputs[:, 3:].flip(0)
+    before, after = (
+        pair.outputs(Batch(each, pair.batch.lengths, pair.batch.targets, pair.batch.indices))[:, :3]
+        for each in (inputs, changed)
+    )
+    assert torch.equal(before, after)

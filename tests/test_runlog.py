@@ -1,0 +1,59 @@
+import io
+import json
+import math
+
+import pytest
+from rich.console import Console
+
+from seqtrain.runlog import RunLog, cut_rows, number
+
+
+def test_scalars_reach_the_file_and_the_console(tmp_path):
+    console = Console(file=io.StringIO(), width=40)
+    with RunLog(tmp_path, console) as log:
+        log.scalars(5, 0.5, 1.25, {"train/loss": 0.25, "val/accuracy": math.nan})
+        log.warn("look here")
+    row = json.loads((tmp_path / "metrics.jsonl").read_text())
+    assert row == {"step": 5, "epoch": 0.5, "seconds": 1.25, "train/loss": 0.25, "val/accuracy": None}
+    for text in (console.file.getvalue(), (tmp_path / "train.log").read_text()):
+        assert "step      5  epoch   0.50  train/loss 0.25  val/accuracy nan\n" in text
+        assert "warning: look here\n" in text
+
+
+def test_on_a_terminal_a_bar_shows_step_loss_speed_and_time_left(tmp_path):
+    console = Console(file=io.StringIO(), width=100, force_terminal=True)
+    with RunLog(tmp_path, console) as log:
+        log.start_progress(0, 200)
+        log.scalars(10, 0.1, 1.0, {"train/loss": 0.125, "train/lr": 0.1})
+        log.progress.next_draw = 0
+        log.advance(20)
+    shown = console.file.getvalue()
+    assert "20/200" in shown
+    assert "train/loss 0.125" in shown
+    assert "train/lr" not in shown
+    assert "steps/s" in shown
+    assert "left" in shown
+
+
+def test_the_bar_is_drawn_a_few_times_a_second_at_most(tmp_path):
+    console = Console(file=io.StringIO(), force_terminal=True)
+    with RunLog(tmp_path, console) as log:
+        log.start_progress(0, 10_000)
+        log.advance(1)
+        size = len(console.file.getvalue())
+        for step in range(2, 50):
+            log.advance(step)
+        assert len(console.file.getvalue()) == size
+
+
+def test_rows_past_the_checkpoint_and_half_written_ones_are_cut_off(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"step": 1}\n{"step": 2}\n{"step": 3}\n{"ste')
+    cut_rows(path, 2)
+    assert path.read_text() == '{"step": 1}\n{"step": 2}\n'
+    cut_rows(tmp_path / "none.jsonl", 2)
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.123456, "0.1235"), (1234.5, "1234"), (0.0, "0"), (2e-5, "2e-05")])
+def test_numbers_are_short(value, text):
+    assert number(value) == text
