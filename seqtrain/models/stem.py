@@ -31,12 +31,16 @@ class Embedding(Stem):
     """Looks up a learned vector for each symbol.
 
     Padding has a row like any other symbol: its features are never read, so it has no gradient to hide.
+
+    Vectors start from N(0, 1/F), so that their expected length is 1. Torch's own start, N(0, 1), is
+    long enough to drown for many epochs what training adds to it, more so where words are rare.
     """
 
     def __init__(self, symbols: int, features: int) -> None:
         super().__init__()
         self.out_features = (features,)
         self.table = nn.Embedding(symbols, features)
+        nn.init.normal_(self.table.weight, std=features**-0.5)
 
     def forward(self, inputs: Int[Tensor, "B T"]) -> Float[Tensor, "B T F"]:
         """The vector of each id in [0, V)."""
