@@ -12,11 +12,31 @@ The allocator can be tuned but not untuned within a process, so the stock column
 interleaved with ours untuned; then the process is tuned and both are measured again.
 """
 
+import argparse
+import resource
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
 import torch
+from rich.console import Console
+from rich.table import Table
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence
+from torch.nn.utils.rnn import pack_padded_sequence, pad_sequence
+from torch.utils.data import DataLoader
 
 from seqtrain.batch import PAD
+from seqtrain.device import tune_allocator
+from seqtrain.loader import train_loader
+from seqtrain.models import RecurrentSpec, build_model
+from seqtrain.optimizer import AdamW
+from seqtrain.runlog import RunLog
+from seqtrain.scheduler import Constant
+from seqtrain.tasks import SST2, Sine, Split, Task
+from seqtrain.trainer import Trainer, TrainerConfig
 
 HIDDEN = 64
 BATCH = 64
@@ -50,3 +70,133 @@ class BareForecaster(nn.Module):
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         y, _ = self.gru(x)
         return self.readout(y[:, -1]).view(-1, *self.shape)
+
+
+def bare_loader(task: Task) -> DataLoader[tuple[Tensor, Tensor, Tensor]]:
+    """One example at a time, collated to the longest of the batch."""
+    examples = task.examples(Split.TRAIN)
+    whole = examples.batch(np.arange(len(examples)), 0)
+    rows = [
+        (x[:length], length, y)
+        for x, length, y in zip(whole.inputs, whole.lengths.tolist(), whole.targets, strict=True)
+    ]
+
+    def collate(batch: list[tuple[Tensor, int, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
+        inputs, lengths, targets = zip(*batch, strict=True)
+        return pad_sequence(list(inputs), batch_first=True), torch.tensor(lengths), torch.stack(targets)
+
+    return DataLoader(rows, batch_size=BATCH, shuffle=True, collate_fn=collate)
+
+
+def bare_steps(model: nn.Module, loss_of: Callable[[Tensor, Tensor], Tensor], task: Task) -> Iterator[None]:
+    """The hand-written loop, one step at a time, for ever."""
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    loader = bare_loader(task)
+    while True:
+        for inputs, lengths, targets in loader:
+            loss = loss_of(model(inputs, lengths), targets)
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            loss.item()
+            yield
+
+
+def our_steps(task: Task, cell: str, bidirectional: bool, folder: Path) -> Iterator[None]:
+    """Ours at its defaults, one step at a time, for ever; the bar is drawn as on a terminal."""
+    spec = RecurrentSpec(cell=cell, hidden_size=HIDDEN, bidirectional=bidirectional)
+    console = Console(file=(folder / "terminal").open("w"), force_terminal=True, width=100)
+    log = RunLog(folder, console)
+    trainer = Trainer(
+        TrainerConfig(batch_size=BATCH),
+        build_model(spec, task.spec),
+        task,
+        AdamW(lr=1e-3, weight_decay=0.01),
+        Constant(),
+        device=torch.device("cpu"),
+        seed=0,
+        log=log,
+    )
+    log.start_progress(0, None, ("train/loss",))
+    while True:
+        for batch in train_loader(trainer.train_examples, BATCH, 0, trainer.progress.epoch):
+            trainer.train_step([batch])
+            if trainer.progress.step % trainer.config.log_every == 0:
+                trainer.record_training()
+            log.advance(trainer.progress.step)
+            yield
+
+
+def milliseconds(steps: Iterator[None]) -> float:
+    """The mean over one block of steps."""
+    start = time.perf_counter()
+    for _ in range(BLOCK):
+        next(steps)
+    return (time.perf_counter() - start) * 1000 / BLOCK
+
+
+def measure(contestants: dict[str, Iterator[None]], rounds: int) -> dict[str, list[float]]:
+    """Blocks of each contestant by turns; the first round warms up and doesn't count."""
+    times: dict[str, list[float]] = {name: [] for name in contestants}
+    for round_ in range(rounds + 1):
+        for name, steps in contestants.items():
+            block = milliseconds(steps)
+            if round_:
+                times[name].append(block)
+    return times
+
+
+def contestants(task: Task, text: bool, folder: Path) -> dict[str, Iterator[None]]:
+    """The bare loop and ours, on one task."""
+    torch.manual_seed(0)
+    if text:
+        bare: nn.Module = BareClassifier(task.spec.input.size, task.spec.output.size)
+        loss_of: Callable[[Tensor, Tensor], Tensor] = nn.functional.cross_entropy
+    else:
+        bare = BareForecaster(1, task.spec.horizon)
+        loss_of = nn.functional.mse_loss
+    folder.mkdir()
+    return {
+        "bare": bare_steps(bare, loss_of, task),
+        "ours": our_steps(task, "lstm" if text else "gru", text, folder),
+    }
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data-dir", type=Path, default=Path("../shared/data"), help="holds sst2/")
+    parser.add_argument("--rounds", type=int, default=7, help="blocks of each that count")
+    options = parser.parse_args()
+
+    tasks: dict[str, Task] = {"bilstm on sst2": SST2(), "gru on sine": Sine()}
+    table = Table(title=f"milliseconds a step, hidden {HIDDEN}, batch {BATCH}, median of {options.rounds} blocks")
+    for column in ("", "process", "bare", "ours", "ours / bare", "(quartiles)"):
+        table.add_column(column, justify="left" if column in ("", "process") else "right")
+    stock: dict[str, float] = {}
+    with TemporaryDirectory() as folder:
+        for tuned in (False, True):
+            if tuned:
+                tune_allocator()
+            for i, (name, task) in enumerate(tasks.items()):
+                task.prepare(options.data_dir, seed=0)
+                times = measure(contestants(task, i == 0, Path(folder) / f"{i}{tuned}"), options.rounds)
+                ratios = [ours / bare for bare, ours in zip(times["bare"], times["ours"], strict=True)]
+                low, middle, high = statistics.quantiles(ratios, n=4)
+                bare, ours = (statistics.median(times[key]) for key in ("bare", "ours"))
+                spread = f"{low:.3f} .. {high:.3f}"
+                process = "both tuned" if tuned else "both stock"
+                table.add_row(name, process, f"{bare:.2f}", f"{ours:.2f}", f"{middle:.3f}", spread)
+                before = stock.setdefault(name, bare)
+                if tuned:
+                    table.add_row(name, "bare stock", f"{before:.2f}", f"{ours:.2f}", f"{ours / before:.3f}", "")
+    Console().print(table)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    Console().print(
+        f"peak memory of the process {peak:.0f} MiB; torch {torch.__version__}, {torch.get_num_threads()} threads"
+    )
+
+
+if __name__ == "__main__":
+    main()

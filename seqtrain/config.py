@@ -43,6 +43,10 @@ class RunConfig:
     scheduler: SchedulerSpec
     trainer: TrainerConfig
 
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise ConfigError(f"seed={self.seed}: must be at least 0")
+
 
 def build_config(tree: Tree) -> RunConfig:
     """Checks a whole tree and builds what it describes; nothing is read yet.
@@ -123,7 +127,7 @@ def match(hint: Any, value: Any, path: str) -> tuple[bool, Any]:
     if hint is float:
         return type(value) in (int, float), float(value) if type(value) in (int, float) else None
     if hint is Path:
-        return isinstance(value, str) and value != "", Path(str(value)).absolute()
+        return isinstance(value, str) and value != "", Path(str(value)).expanduser().absolute()
     if get_origin(hint) is Literal:
         return value in get_args(hint), value
     if get_origin(hint) in (tuple, list) and isinstance(value, list):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
+from seqtrain import limits
 from seqtrain.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -26,9 +27,8 @@ class OptimizerSpec(ABC):
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if isinstance(value, float) and value < 0:
-                raise ConfigError(f"optimizer.{name}={value}: must not be negative")
+        numbers = {name: value for name, value in vars(self).items() if isinstance(value, float)}
+        limits.at_least("optimizer", 0, **numbers)
 
     @abstractmethod
     def build(self, parameters: Iterable[nn.Parameter]) -> "Optimizer":
@@ -44,7 +44,7 @@ class Adam(OptimizerSpec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_betas(self.betas)
+        limits.decay("optimizer", **{f"betas[{i}]": beta for i, beta in enumerate(self.betas)})
 
     def build(self, parameters: Iterable[nn.Parameter]) -> "Optimizer":
         from torch.optim import Adam
@@ -61,7 +61,7 @@ class AdamW(OptimizerSpec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_betas(self.betas)
+        limits.decay("optimizer", **{f"betas[{i}]": beta for i, beta in enumerate(self.betas)})
 
     def build(self, parameters: Iterable[nn.Parameter]) -> "Optimizer":
         from torch.optim import AdamW
@@ -113,9 +113,3 @@ class RMSprop(OptimizerSpec):
             eps=self.eps,
             weight_decay=self.weight_decay,
         )
-
-
-def check_betas(betas: tuple[float, float]) -> None:
-    """Raises ConfigError unless both decay rates of Adam's running means are in [0, 1)."""
-    if not all(0 <= beta < 1 for beta in betas):
-        raise ConfigError(f"optimizer.betas={list(betas)}: both must be in [0, 1)")

@@ -25,7 +25,7 @@ def start_panel(config: RunConfig, model: SequenceModel, trainer: Trainer) -> Pa
     data.add_row("to beat", f"{baseline}  [dim]the trivial answer on val[/]")
     precision = str(trainer.precision or torch.float32).removeprefix("torch.")
     data.add_row("device", f"{trainer.device}, {precision}, seed {config.seed}")
-    data.add_row("run", str(trainer.log.folder))
+    data.add_row("run", str(shown(trainer.log.folder)))
     if trainer.progress.step:
         data.add_row("resumed", f"after step {trainer.progress.step}")
     title = f"[bold]{config.model_name}[/] on [bold]{config.task_name}[/]"
@@ -34,6 +34,7 @@ def start_panel(config: RunConfig, model: SequenceModel, trainer: Trainer) -> Pa
 
 def end_panel(summary: dict[str, Any], folder: Path) -> Panel:
     """How the run went, and what to do next."""
+    folder = shown(folder)
     body = facts_table()
     best = {name: value for name, value in summary["best"].items() if name != "step"}
     for name, values in (("best val", best), ("test", summary["test"])):
@@ -70,3 +71,9 @@ def facts_table() -> Table:
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     return table
+
+
+def shown(folder: Path) -> Path:
+    """A folder as the user would type it: relative, if it lies below the current one."""
+    here = Path.cwd()
+    return folder.relative_to(here) if folder.is_relative_to(here) else folder

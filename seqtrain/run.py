@@ -5,7 +5,6 @@ import json
 import platform
 import subprocess
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -136,7 +135,7 @@ def test_best(trainer: Trainer) -> dict[str, float]:
     trainer.model.load_state_dict(checkpoint.load(path)["model"])
     test = trainer.evaluate(Split.TEST)
     progress = trainer.progress
-    trainer.log.scalars(progress.best_step, trainer.epoch, progress.seconds, test)
+    trainer.log.scalars(progress.best_step, progress.best_step / trainer.steps_per_epoch, progress.seconds, test)
     return test
 
 
@@ -149,16 +148,21 @@ def reserve(folder: Path) -> Path:
     Raises:
         ConfigError: If it can't be made.
     """
+    candidates = itertools.chain([folder], (folder.with_name(f"{folder.name}-{n}") for n in itertools.count(2)))
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        for number in itertools.count(1):
-            candidate = folder if number == 1 else folder.with_name(f"{folder.name}-{number}")
-            with suppress(FileExistsError):
-                candidate.mkdir()
-                return candidate
+        return next(candidate for candidate in candidates if made(candidate))
     except OSError as error:
         raise ConfigError(f"run_dir={folder}: can't be made ({error.strerror})") from None
-    raise AssertionError("counting never ends")
+
+
+def made(folder: Path) -> bool:
+    """Makes a folder; False if its name is taken."""
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return False
+    return True
 
 
 def read_tree(folder: Path) -> Tree:
@@ -198,10 +202,11 @@ def check_pair(config: RunConfig) -> None:
     reason = config.model.refusal(config.task.outline)
     if reason is None:
         return
-    fitting = ", ".join(models_that_fit(config.task.outline)) or "none yet"
-    raise ConfigError(
-        f"model={config.model_name} doesn't fit task={config.task_name}: {reason}; models that fit: {fitting}"
-    )
+    pair = f"model={config.model_name} doesn't fit task={config.task_name}: it {reason}"
+    fitting = models_that_fit(config.task.outline)
+    if config.model_name in fitting:  # but for the option that the reason names
+        raise ConfigError(pair)
+    raise ConfigError(f"{pair}; models that fit: {', '.join(fitting) or 'none yet'}")
 
 
 def models_that_fit(task: TaskSpec) -> list[str]:

@@ -3,6 +3,7 @@
 import json
 import math
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -24,7 +25,7 @@ class RunLog:
     """The record of one run.
 
     Scalars go to `metrics.jsonl` and TensorBoard, lines to the terminal and `train.log`. On a terminal
-    a progress bar stays below the lines; elsewhere scalars appear as plain lines.
+    a progress bar stays below the lines and shows the training loss; elsewhere that is a line as well.
     """
 
     def __init__(self, folder: Path, console: Console, resume_step: int | None = None) -> None:
@@ -38,7 +39,7 @@ class RunLog:
         self.folder = folder
         self.console = console
         self.progress: StepProgress | None = None
-        self.headline: dict[str, float] = {}
+        self.latest: dict[str, float] = {}
         if resume_step is not None:
             cut_rows(folder / METRICS, resume_step)
         self.metrics = (folder / METRICS).open("a", encoding="utf-8")
@@ -73,20 +74,18 @@ class RunLog:
         self.metrics.flush()
         for name, value in values.items():
             self.tensorboard.add_scalar(name, value, step)
-        self.headline.update(
-            {name: value for name, value in values.items() if name.endswith("/loss") or "val/" in name}
-        )
+        self.latest |= values
         line = f"step {step:>6}  epoch {epoch:6.2f}  " + "  ".join(
             f"{name} {number(value)}" for name, value in values.items()
         )
         self.plain.print(line, highlight=False, soft_wrap=True)
-        if self.progress is None:
+        if self.progress is None or any(name.startswith(("val/", "test/")) for name in values):
             self.console.print(line, highlight=False, soft_wrap=True)
 
-    def start_progress(self, step: int, total_steps: int | None) -> None:
-        """Shows a bar from here to the end, where the console is a terminal."""
+    def start_progress(self, step: int, total_steps: int | None, shown: Sequence[str]) -> None:
+        """Shows a bar from here to the end, with the latest of these values, where the console is a terminal."""
         if self.console.is_terminal:
-            self.progress = StepProgress(self, step, total_steps)
+            self.progress = StepProgress(self, step, total_steps, shown)
 
     def advance(self, step: int) -> None:
         """Moves the bar; costs a comparison, since the bar is drawn only a few times a second."""
@@ -122,12 +121,13 @@ class RunLog:
 
 
 class StepProgress:
-    """A bar with the step, the latest loss and metrics, the speed and the time that is left."""
+    """A bar with the step, some of the latest values, the speed and the time that is left."""
 
     seconds_between_draws = 0.25
 
-    def __init__(self, log: RunLog, step: int, total_steps: int | None) -> None:
+    def __init__(self, log: RunLog, step: int, total_steps: int | None, shown: Sequence[str]) -> None:
         self.log = log
+        self.shown = shown
         self.start = (time.perf_counter(), step)
         self.next_draw = 0.0
         # The loop draws the bar itself: a drawing thread would take the interpreter from it mid-step.
@@ -156,7 +156,8 @@ class StepProgress:
         pace = f"{steps / seconds:.1f} steps/s" if seconds > 0 else ""
         if total is not None and steps:
             pace += f"  {timedelta(seconds=round((total - step) * seconds / steps))} left"
-        headline = "  ".join(f"{name} {number(value)}" for name, value in self.log.headline.items())
+        latest = self.log.latest
+        headline = "  ".join(f"{name} {number(latest[name])}" for name in self.shown if name in latest)
         self.bar.update(self.task, completed=step, headline=headline, pace=pace)
         self.bar.refresh()
 

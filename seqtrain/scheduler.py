@@ -7,6 +7,7 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+from seqtrain import limits
 from seqtrain.errors import ConfigError
 
 
@@ -21,8 +22,7 @@ class SchedulerSpec(ABC):
     warmup_steps: int = 0
 
     def __post_init__(self) -> None:
-        if self.warmup_steps < 0:
-            raise ConfigError(f"scheduler.warmup_steps={self.warmup_steps}: must not be negative")
+        limits.at_least("scheduler", 0, warmup_steps=self.warmup_steps)
 
     def factor(self, step: int, steps_per_epoch: int, total_steps: int | None) -> float:
         """What lr is multiplied by in optimizer step `step`, counted from 0."""
@@ -57,12 +57,14 @@ class Cosine(SchedulerSpec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.final <= 1:
-            raise ConfigError(f"scheduler.final={self.final}: must be in [0, 1]")
+        limits.chance("scheduler", final=self.final)
 
     def curve(self, step: int, steps_per_epoch: int, total_steps: int | None) -> float:
         if total_steps is None:
-            raise ConfigError("scheduler=cosine needs to know its end: set trainer.max_steps or trainer.max_epochs")
+            raise ConfigError(
+                "scheduler=cosine needs to know its end: set trainer.max_steps or trainer.max_epochs, "
+                "or take scheduler=constant"
+            )
         progress = min(step / total_steps, 1.0)
         return self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * progress))
 
@@ -79,8 +81,7 @@ class InverseTime(SchedulerSpec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.decay < 0:
-            raise ConfigError(f"scheduler.decay={self.decay}: must not be negative")
+        limits.at_least("scheduler", 0, decay=self.decay)
 
     def curve(self, step: int, steps_per_epoch: int, total_steps: int | None) -> float:
         return 1 / (1 + self.decay * (step // steps_per_epoch))

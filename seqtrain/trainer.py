@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from seqtrain import limits
 from seqtrain.batch import Batch
 from seqtrain.checkpoint import rng_state, save, set_rng_state
 from seqtrain.device import Amp, autocast, pick_precision
@@ -59,16 +60,12 @@ class TrainerConfig:
     tune_allocator: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "accumulate", "eval_every", "log_every", "checkpoint_every", "patience"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigError(f"trainer.{name}={value}: must be at least 1")
-        for name in ("max_steps", "max_epochs", "max_time", "min_delta", "num_workers"):
-            value = getattr(self, name)
-            if value is not None and value < 0:
-                raise ConfigError(f"trainer.{name}={value}: must not be negative")
-        if self.clip_norm is not None and not self.clip_norm > 0:
-            raise ConfigError(f"trainer.clip_norm={self.clip_norm}: must be above 0; null clips nothing")
+        limits.at_least("trainer", 1, batch_size=self.batch_size, accumulate=self.accumulate, patience=self.patience)
+        limits.at_least("trainer", 1, eval_every=self.eval_every, log_every=self.log_every)
+        limits.at_least("trainer", 1, checkpoint_every=self.checkpoint_every)
+        limits.at_least("trainer", 0, max_steps=self.max_steps, max_epochs=self.max_epochs, max_time=self.max_time)
+        limits.at_least("trainer", 0, min_delta=self.min_delta, num_workers=self.num_workers)
+        limits.above_zero("trainer", clip_norm=self.clip_norm)
         if self.max_steps is self.max_epochs is self.max_time is None:
             raise ConfigError("the run has no end: set trainer.max_steps, trainer.max_epochs or trainer.max_time")
 
@@ -161,7 +158,7 @@ class Trainer:
         """
         config, progress = self.config, self.progress
         self.model.train()
-        self.log.start_progress(progress.step, self.total_steps)
+        self.log.start_progress(progress.step, self.total_steps, ("train/loss", self.metric))
         self.last_clock = time.perf_counter()
         with stop_on_signal() as stop:
             end = self.limit() or stop.received
@@ -231,8 +228,8 @@ class Trainer:
                 count += self.task.count(batch)
                 self.task.score(metrics, outputs, batch)
         self.model.train()
-        values = {name: float(value) for name, value in metrics.compute().items()}
-        return {f"{split}/{name}": value for name, value in {"loss": float(loss) / count, **values}.items()}
+        values = {"loss": float(loss) / count, **{name: float(value) for name, value in metrics.compute().items()}}
+        return {f"{split}/{name}": value for name, value in values.items()}
 
     # ---------------------------------------------------------------- once in a while
 

@@ -14,6 +14,6 @@ def words(group: str) -> dict[str, Traversable]:
 
 
 def summary(file: Traversable) -> str:
-    """The first line of a file's header."""
-    first = file.read_text(encoding="utf-8").partition("\n")[0]
-    return first.removeprefix("#").strip()
+    """The first line of a file's header that isn't one of Hydra's own."""
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return next(line for line in lines if not line.startswith("# @package")).removeprefix("#").strip()

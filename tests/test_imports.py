@@ -10,10 +10,12 @@ import pytest
 import seqtrain
 
 PACKAGE = Path(seqtrain.__file__).parent
-LEAVES = {"spec", "batch", "errors"}
+LEAVES = {"spec", "batch", "errors", "limits", "seeding"}
 MAY_IMPORT = {
     "spec": set(),
     "errors": set(),
+    "seeding": set(),
+    "limits": {"errors"},
     "batch": set(),
     "loader": {"batch"},
     "models": LEAVES | {"models"},

@@ -23,7 +23,7 @@ def test_scalars_reach_the_file_and_the_console(tmp_path):
 def test_on_a_terminal_a_bar_shows_step_loss_speed_and_time_left(tmp_path):
     console = Console(file=io.StringIO(), width=100, force_terminal=True)
     with RunLog(tmp_path, console) as log:
-        log.start_progress(0, 200)
+        log.start_progress(0, 200, ("train/loss", "val/mse"))
         log.scalars(10, 0.1, 1.0, {"train/loss": 0.125, "train/lr": 0.1})
         log.progress.next_draw = 0
         log.advance(20)
@@ -35,10 +35,20 @@ def test_on_a_terminal_a_bar_shows_step_loss_speed_and_time_left(tmp_path):
     assert "left" in shown
 
 
+def test_on_a_terminal_validation_leaves_a_line_and_training_only_moves_the_bar(tmp_path):
+    console = Console(file=io.StringIO(), width=200, force_terminal=True)
+    with RunLog(tmp_path, console) as log:
+        log.start_progress(0, 200, ())
+        log.scalars(10, 0.1, 1.0, {"train/loss": 0.125})
+        log.scalars(10, 0.1, 1.0, {"val/mse": 0.5})
+    assert "train/loss" not in console.file.getvalue()
+    assert "val/mse 0.5" in console.file.getvalue()
+
+
 def test_the_bar_is_drawn_a_few_times_a_second_at_most(tmp_path):
     console = Console(file=io.StringIO(), force_terminal=True)
     with RunLog(tmp_path, console) as log:
-        log.start_progress(0, 10_000)
+        log.start_progress(0, 10_000, ())
         log.advance(1)
         size = len(console.file.getvalue())
         for step in range(2, 50):

@@ -328,7 +328,7 @@ def test_the_seed_decides(trainer_of):
     [
         ({"batch_size": 0}, "trainer.batch_size=0: must be at least 1"),
         ({"eval_every": 0}, "trainer.eval_every=0: must be at least 1"),
-        ({"max_steps": -1}, "trainer.max_steps=-1: must not be negative"),
+        ({"max_steps": -1}, "trainer.max_steps=-1: must be at least 0"),
         ({"clip_norm": 0.0}, "trainer.clip_norm=0.0: must be above 0"),
         ({"max_epochs": None}, "the run has no end"),
     ],

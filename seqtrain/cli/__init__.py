@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from importlib import import_module
+from importlib.metadata import version
 
 from seqtrain.errors import ConfigError, UserError
 from seqtrain.typos import did_you_mean
@@ -39,6 +40,9 @@ def main(arguments: list[str] | None = None) -> int:
 def dispatch(arguments: list[str]) -> int:
     """Hands the arguments to the command they name; without one, they are train's."""
     first = arguments[0] if arguments else ""
+    if first == "--version":
+        sys.stdout.write(f"seqtrain {version('seqtrain')}\n")
+        return 0
     if first in COMMANDS:
         command, arguments = COMMANDS[first], arguments[1:]
     elif first and "=" not in first and first[0] not in "-+~":

@@ -20,6 +20,7 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from seqtrain.errors import ConfigError
 from seqtrain.typos import UnknownKeyError, did_you_mean, leaves
@@ -38,21 +39,36 @@ class Composed:
 def main(arguments: list[str]) -> int:
     """Trains what the arguments describe; flags like --help and --cfg are Hydra's."""
     runs: list[Composed] = []
+    refused: list[ConfigError] = []
+    done: list[Path] = []
     failed: list[str] = []
 
     @hydra.main(config_path="pkg://seqtrain.conf", config_name="config", version_base="1.3")
     def job(cfg: DictConfig) -> None:
-        composed = plain(cfg)
+        try:
+            composed = plain(cfg)
+        except ConfigError as error:  # Hydra would add a line of its own
+            refused.append(error)
+            return
         if HydraConfig.get().mode == RunMode.RUN:
             runs.append(composed)
         elif code := run_apart(composed):
             failed.append(f"{' '.join(composed.overrides)} (exit code {code})")
+        else:
+            done.append(composed.run_dir)
 
     flags = parse_flags(arguments)
     with errors_of_hydra(flags):
         check_flags(flags)
         sys.argv[1:] = arguments
         job()
+    for error in refused:
+        raise error
+    if done:
+        from seqtrain.report import shown
+
+        folder = shown(done[0].parent)
+        sys.stdout.write(f"{len(done)} runs in {folder}; look at them with: tensorboard --logdir {folder}\n")
     if failed:
         sys.stderr.write(f"seqtrain: {len(failed)} jobs failed: {'; '.join(failed)}\n")
         return 1
@@ -76,7 +92,7 @@ def parse_flags(arguments: Sequence[str]) -> Flags:
     parser.add_argument("--multirun", "-m", action="store_true")
     parser.add_argument("--config-dir", "-cd", type=Path)
     known, rest = parser.parse_known_args(arguments)
-    overrides = [argument for argument in rest if not argument.startswith("-")]
+    overrides = [argument for argument in rest if "=" in argument or argument.startswith("~")]
     return Flags(overrides, known.multirun, known.config_dir)
 
 
@@ -139,6 +155,8 @@ def plain(cfg: DictConfig) -> Composed:
         raise ConfigError(one_line(error)) from error
     assert isinstance(tree, dict)
     run_dir = tree.pop("run_dir", None)
+    if not isinstance(run_dir, str):
+        raise ConfigError(f"run_dir={'null' if run_dir is None else run_dir}: expected a path")
     return Composed(
         tree={str(key): value for key, value in tree.items()},
         overrides=list(hydra_config.overrides.task),
@@ -176,7 +194,7 @@ def errors_of_hydra(flags: Flags) -> Iterator[None]:
         yield
     except MissingConfigException as error:
         raise ConfigError(missing_choice(error)) from error
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
         raise refused_override(error, flags) from error
 
 
@@ -194,7 +212,8 @@ def refused_override(error: Exception, flags: Flags) -> ConfigError:
     if isinstance(error, OverrideParseException):
         return ConfigError(f"{error.override}: not an override; write key=value, and quote what the shell reads")
     found = re.search(r"Could not override '([^']+)'", str(error))
-    if found is None:
+    typed = [override.lstrip("+~").partition("=")[0] for override in flags.overrides]
+    if found is None or found[1] not in typed:  # a file of the user's own may be at fault
         return ConfigError(one_line(error))
     chosen = [override for override in flags.overrides if override.partition("=")[0] in GROUPS and "," not in override]
     with composing(flags):

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Int
 from numpy.typing import NDArray
 
-from seqtrain.tasks.chance import stream
+from seqtrain.seeding import stream
 from seqtrain.tasks.task import Split
 
 LABELS = ("negative", "positive")

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from seqtrain import limits
 from seqtrain.batch import Batch, Examples
+from seqtrain.seeding import stream
 from seqtrain.spec import Align, TaskSpec, Values
-from seqtrain.tasks import options
-from seqtrain.tasks.chance import stream
 from seqtrain.tasks.task import Split, Task
 
 if TYPE_CHECKING:
@@ -59,9 +59,9 @@ class Sine(Task):
     _examples: "dict[Split, Windows]" = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        options.at_least(1, lookback=self.lookback, horizon=self.horizon, components=self.components)
-        options.at_least(1, train_size=self.train_size, val_size=self.val_size, test_size=self.test_size)
-        options.amount(noise=self.noise)
+        limits.at_least("task", 1, lookback=self.lookback, horizon=self.horizon, components=self.components)
+        limits.at_least("task", 1, train_size=self.train_size, val_size=self.val_size, test_size=self.test_size)
+        limits.at_least("task", 0, noise=self.noise)
 
     @property
     def outline(self) -> TaskSpec:

@@ -4,9 +4,9 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from seqtrain import limits
 from seqtrain.errors import ConfigError, DataError
-from seqtrain.tasks import options
-from seqtrain.tasks.chance import stream
+from seqtrain.seeding import stream
 from seqtrain.tasks.labelled_text import Columns, LabelledTexts, read_labelled
 from seqtrain.tasks.reviews import LABELS, reviews
 from seqtrain.tasks.task import Split
@@ -43,8 +43,8 @@ class GeneratedReviews(Source):
     negation: float = 0.25
 
     def __post_init__(self) -> None:
-        options.at_least(2, train_size=self.train_size, val_size=self.val_size, test_size=self.test_size)
-        options.chance(contrast=self.contrast, negation=self.negation)
+        limits.at_least("task", 2, train_size=self.train_size, val_size=self.val_size, test_size=self.test_size)
+        limits.chance("task", contrast=self.contrast, negation=self.negation)
 
     def check(self, data_dir: Path) -> None:
         """Needs no file."""
@@ -82,7 +82,7 @@ class OwnFiles(Source):
             if fraction is not None and path is not None:
                 raise ConfigError(f"task.{name}_fraction={fraction}: task.{name}_path={path} is there already")
             if fraction is not None:
-                options.fraction(**{f"{name}_fraction": fraction})
+                limits.fraction("task", **{f"{name}_fraction": fraction})
         for path in self._paths():
             self.columns.of(path)
 

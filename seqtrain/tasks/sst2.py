@@ -22,7 +22,7 @@ class SST2(TextClassification):
     min_count: int = 1
     max_vocab_size: int | None = None
     max_length: int | None = None
-    word_dropout: float = 0.0
+    word_dropout: float = 0.3
 
     def source(self) -> Source:
         """The three files in the data folder."""

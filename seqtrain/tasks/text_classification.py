@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from seqtrain import limits
 from seqtrain.batch import UNK, Batch, Examples
 from seqtrain.errors import CheckpointError, DataError
+from seqtrain.seeding import uniform
 from seqtrain.spec import Align, Symbols, TaskSpec
-from seqtrain.tasks import options
-from seqtrain.tasks.chance import uniform
 from seqtrain.tasks.labelled_text import LabelledTexts
 from seqtrain.tasks.ragged import Ragged
 from seqtrain.tasks.sources import Source
@@ -57,12 +57,12 @@ class TextOptions:
     word_dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        options.at_least(1, min_count=self.min_count)
+        limits.at_least("task", 1, min_count=self.min_count)
         if self.max_vocab_size is not None:
-            options.at_least(len(SPECIALS) + 1, max_vocab_size=self.max_vocab_size)
+            limits.at_least("task", len(SPECIALS) + 1, max_vocab_size=self.max_vocab_size)
         if self.max_length is not None:
-            options.at_least(1, max_length=self.max_length)
-        options.chance(word_dropout=self.word_dropout)
+            limits.at_least("task", 1, max_length=self.max_length)
+        limits.chance("task", word_dropout=self.word_dropout)
 
     def words(self, text: str) -> list[str]:
         """The words of a text that is not blank; at least one."""

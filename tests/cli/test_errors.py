@@ -20,10 +20,15 @@ MISTAKES = {
     "model.hidden_size=0": "model.hidden_size=0: must be ",
     "trainer.batch_size=0": "trainer.batch_size=0: must be ",
     "trainer.max_epochs=null": "the run has no end: set trainer.max_steps, trainer.max_epochs or trainer.max_time",
+    "seed=-1": "seed=-1: must be at least 0",
     "trainer.amp=half": "trainer.amp=half: expected one of auto, off, bf16, fp16",
     "device=tpu9": "device=tpu9: no such device",
     "model._target_=os.system": "model._target_=os.system: only classes of seqtrain",
     "data_dir=[": "data_dir=[: not an override",
+    "optimizer.lr=${nothing}": "Interpolation key 'nothing' not found",
+    "model=null": "Config group override must be a string",
+    "run_dir=null": "run_dir=null: expected a path",
+    "~nothing": "'nothing' does not exist",
     "hydra.run.dir=here": "hydra.run.dir=here: seqtrain makes its own run folders; say run_dir=here",
     "task.path=none.tsv": "none.tsv",
     "resum": "resum: no such command; did you mean resume?",
@@ -84,6 +89,19 @@ def test_a_config_dir_that_is_hidden_by_a_built_in_is_refused(tmp_path, monkeypa
     (tmp_path / "mine" / "model" / "lstm.yaml").write_text("_target_: seqtrain.models.RecurrentSpec\ncell: gru\n")
     error = refusals(["--config-dir", "mine"], tmp_path, monkeypatch, capsys)
     assert "mine/model/lstm.yaml: model=lstm is built in and would win; give it another name" in error
+
+
+def test_a_word_of_ones_own_that_cannot_be_read_is_one_line(tmp_path, monkeypatch, capsys):
+    (tmp_path / "mine" / "experiment").mkdir(parents=True)
+    (tmp_path / "mine" / "experiment" / "broken.yaml").write_text("# @package _global_\nmodel: [\n")
+    error = refusals(["--config-dir", "mine", "experiment=broken"], tmp_path, monkeypatch, capsys)
+    assert "broken.yaml" in error
+
+
+def test_an_option_that_the_task_cannot_honour_is_refused(tmp_path, monkeypatch, capsys):
+    error = refusals(["task=sine", "model.embedding_size=4"], tmp_path, monkeypatch, capsys)
+    assert "model=lstm doesn't fit task=sine: it can't embed (model.embedding_size=4)" in error
+    assert "models that fit" not in error
 
 
 @pytest.mark.parametrize("run", ["nowhere", "last", "."])

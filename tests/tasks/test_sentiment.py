@@ -72,9 +72,9 @@ def test_an_option_for_reviews_does_not_go_with_a_path(name, value):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"train_size": 1}, "task.train_size=1: must be 2 or more"),
-        ({"val_size": 0}, "task.val_size=0: must be 2 or more"),
-        ({"test_size": 0}, "task.test_size=0: must be 2 or more"),
+        ({"train_size": 1}, "task.train_size=1: must be at least 2"),
+        ({"val_size": 0}, "task.val_size=0: must be at least 2"),
+        ({"test_size": 0}, "task.test_size=0: must be at least 2"),
         ({"contrast": 1.1}, "task.contrast=1.1: must be between 0 and 1"),
         ({"negation": -0.1}, "task.negation=-0.1: must be between 0 and 1"),
         ({"path": Path("a.tsv"), "val_fraction": 0.0}, "task.val_fraction=0.0: must be above 0 and below 1"),

@@ -132,11 +132,11 @@ def test_there_is_nothing_to_keep():
 
 @pytest.mark.parametrize("name", ["lookback", "horizon", "components", "train_size", "val_size", "test_size"])
 def test_a_size_below_one_is_refused_by_name(name):
-    with pytest.raises(ConfigError, match=rf"^task\.{name}=0: must be 1 or more$"):
+    with pytest.raises(ConfigError, match=rf"^task\.{name}=0: must be at least 1$"):
         Sine(**{name: 0})
 
 
 @pytest.mark.parametrize("noise", [-0.1, float("inf"), float("nan")])
 def test_noise_that_is_no_amount_is_refused(noise):
-    with pytest.raises(ConfigError, match=rf"^task\.noise={noise}: must be 0 or more"):
+    with pytest.raises(ConfigError, match=rf"^task\.noise={noise}: must be at least 0"):
         Sine(noise=noise)

@@ -170,9 +170,9 @@ def test_options_reach_the_vocabulary_and_the_texts(prepared):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"min_count": 0}, "task.min_count=0: must be 1 or more"),
-        ({"max_vocab_size": 4}, "task.max_vocab_size=4: must be 5 or more"),
-        ({"max_length": 0}, "task.max_length=0: must be 1 or more"),
+        ({"min_count": 0}, "task.min_count=0: must be at least 1"),
+        ({"max_vocab_size": 4}, "task.max_vocab_size=4: must be at least 5"),
+        ({"max_length": 0}, "task.max_length=0: must be at least 1"),
         ({"word_dropout": 1.5}, "task.word_dropout=1.5: must be between 0 and 1"),
     ],
 )

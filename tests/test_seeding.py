@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from seqtrain.tasks.chance import stream, uniform
+from seqtrain.seeding import stream, uniform
 
 
 def test_the_first_number_is_that_of_the_published_mixer():
