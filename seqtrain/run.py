@@ -16,11 +16,11 @@ from rich.text import Text
 
 from seqtrain import checkpoint
 from seqtrain.config import RunConfig, Tree, build_config, construct, pin_paths
-from seqtrain.device import pick_device, tune_allocator
+from seqtrain.device import pick_device, pick_precision, tune_allocator
 from seqtrain.errors import CheckpointError, ConfigError
 from seqtrain.models import ModelSpec, build_model
 from seqtrain.report import end_panel, start_panel
-from seqtrain.runlog import RunLog
+from seqtrain.runlog import SUMMARY, RunLog
 from seqtrain.seeding import seed_torch
 from seqtrain.spec import TaskSpec
 from seqtrain.tasks import Split
@@ -59,8 +59,7 @@ def start(tree: Tree, overrides: list[str], folder: Path, console: Console) -> O
 
     def claim() -> Path:
         claimed = reserve(folder)
-        write_yaml(claimed / OVERRIDES, overrides)
-        write_yaml(claimed / CONFIG, pin_paths(tree, config))
+        write_config(claimed, config, tree, overrides)
         return claimed
 
     return train(config, claim, console, state=None)
@@ -69,10 +68,16 @@ def start(tree: Tree, overrides: list[str], folder: Path, console: Console) -> O
 def resume(folder: Path, console: Console) -> Outcome:
     """Goes on with a run from its newest checkpoint, in the same folder, as if it had never stopped.
 
+    A run that has finished is only shown.
+
     Raises:
         CheckpointError: If the folder holds no run, or its data is no longer what it was.
     """
     tree = read_tree(folder)
+    finished = read_finished(folder)
+    if finished is not None:
+        console.print(end_panel(finished, folder))
+        return Outcome(folder, finished, None)
     state, warnings = checkpoint.load_newest(folder / "checkpoints")
     for warning in warnings:
         console.print(Text(f"warning: {warning}; using an earlier checkpoint", style="yellow"))
@@ -85,6 +90,8 @@ def train(config: RunConfig, claim: Callable[[], Path], console: Console, state:
         tune_allocator()
     check_pair(config)
     device = pick_device(config.device)
+    pick_precision(config.trainer.amp, device)
+    check_end(config)
     task = config.task
     task.prepare(config.data_dir, config.seed)
     seed_torch(config.seed, "init")
@@ -179,9 +186,20 @@ def read_tree(folder: Path) -> Tree:
     return {str(key): value for key, value in tree.items()}
 
 
-def write_yaml(path: Path, content: Any) -> None:
-    """Writes plain data as YAML, whole or not at all."""
-    checkpoint.write_atomically(path, OmegaConf.to_yaml(OmegaConf.create(content)).encode())
+def read_finished(folder: Path) -> dict[str, Any] | None:
+    """The summary of a run that has finished; None if it hasn't."""
+    try:
+        summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # not there yet, or damaged: the checkpoints tell how far the run is
+        return None
+    return summary if isinstance(summary, dict) and summary.get("status") == "finished" else None
+
+
+def write_config(folder: Path, config: RunConfig, tree: Tree, overrides: list[str]) -> None:
+    """Writes what repeats the run from any folder; config.yaml last, since it is what makes a run folder."""
+    for name, content in ((OVERRIDES, overrides), (CONFIG, pin_paths(tree, config))):
+        text = OmegaConf.to_yaml(OmegaConf.create(content))
+        checkpoint.write_atomically(folder / name, text.encode())
 
 
 def keep_assets(folder: Path, assets: dict[str, Any], *, resumed: bool) -> None:
@@ -207,6 +225,12 @@ def check_pair(config: RunConfig) -> None:
     if config.model_name in fitting:  # but for the option that the reason names
         raise ConfigError(pair)
     raise ConfigError(f"{pair}; models that fit: {', '.join(fitting) or 'none yet'}")
+
+
+def check_end(config: RunConfig) -> None:
+    """Raises ConfigError if the schedule must know the run's last step and nothing tells it."""
+    told = config.trainer.max_steps is not None or config.trainer.max_epochs is not None
+    config.scheduler.factor(config.scheduler.warmup_steps, steps_per_epoch=1, total_steps=1 if told else None)
 
 
 def models_that_fit(task: TaskSpec) -> list[str]:

@@ -176,7 +176,7 @@ class CountColumn(ProgressColumn):
 
 
 def cut_rows(path: Path, step: int) -> None:
-    """Removes from a JSON-lines file every row past a step, and a last row that was cut short."""
+    """Removes from a JSON-lines file what a resumed run repeats: rows past a step, of the test, or cut short."""
     if not path.exists():
         return
     kept = []
@@ -185,7 +185,7 @@ def cut_rows(path: Path, step: int) -> None:
             row = json.loads(line)
         except json.JSONDecodeError:
             continue
-        if row["step"] <= step:
+        if row["step"] <= step and not any(name.startswith("test/") for name in row):
             kept.append(line + "\n")
     write_atomically(path, "".join(kept).encode())
 

@@ -14,7 +14,7 @@ from seqtrain import limits
 from seqtrain.batch import Batch
 from seqtrain.checkpoint import rng_state, save, set_rng_state
 from seqtrain.device import Amp, autocast, pick_precision
-from seqtrain.errors import ConfigError, TrainingError
+from seqtrain.errors import CheckpointError, ConfigError, TrainingError
 from seqtrain.loader import eval_loader, train_loader
 from seqtrain.optimizer import OptimizerSpec
 from seqtrain.runlog import RunLog
@@ -63,7 +63,8 @@ class TrainerConfig:
         limits.at_least("trainer", 1, batch_size=self.batch_size, accumulate=self.accumulate, patience=self.patience)
         limits.at_least("trainer", 1, eval_every=self.eval_every, log_every=self.log_every)
         limits.at_least("trainer", 1, checkpoint_every=self.checkpoint_every)
-        limits.at_least("trainer", 0, max_steps=self.max_steps, max_epochs=self.max_epochs, max_time=self.max_time)
+        limits.at_least("trainer", 1, max_steps=self.max_steps, max_epochs=self.max_epochs)
+        limits.above_zero("trainer", max_time=self.max_time)
         limits.at_least("trainer", 0, min_delta=self.min_delta, num_workers=self.num_workers)
         limits.above_zero("trainer", clip_norm=self.clip_norm)
         if self.max_steps is self.max_epochs is self.max_time is None:
@@ -353,13 +354,21 @@ class Trainer:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Goes back to where `state_dict` was taken."""
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.scaler.load_state_dict(state["scaler"])
-        self.progress = Progress(**state["progress"])
-        self.window = Window(**state["window"])
-        set_rng_state(state["rng"])
+        """Goes back to where `state_dict` was taken.
+
+        Raises:
+            CheckpointError: If the state is of another model, optimizer or format.
+        """
+        try:
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.scaler.load_state_dict(state["scaler"])
+            self.progress = Progress(**state["progress"])
+            self.window = Window(**state["window"])
+            set_rng_state(state["rng"])
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise CheckpointError(f"the checkpoint doesn't fit this run's configuration: {reason}") from error
 
 
 def due(step: int, every: int | None) -> bool:

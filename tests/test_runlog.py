@@ -56,9 +56,9 @@ def test_the_bar_is_drawn_a_few_times_a_second_at_most(tmp_path):
         assert len(console.file.getvalue()) == size
 
 
-def test_rows_past_the_checkpoint_and_half_written_ones_are_cut_off(tmp_path):
+def test_rows_past_the_checkpoint_of_the_test_and_half_written_ones_are_cut_off(tmp_path):
     path = tmp_path / "metrics.jsonl"
-    path.write_text('{"step": 1}\n{"step": 2}\n{"step": 3}\n{"ste')
+    path.write_text('{"step": 1}\n{"step": 1, "test/mse": 1}\n{"step": 2}\n{"step": 3}\n{"ste')
     cut_rows(path, 2)
     assert path.read_text() == '{"step": 1}\n{"step": 2}\n'
     cut_rows(tmp_path / "none.jsonl", 2)

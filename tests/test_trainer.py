@@ -13,7 +13,7 @@ from rich.console import Console
 
 from seqtrain import checkpoint
 from seqtrain.batch import Batch, Examples, length_mask
-from seqtrain.errors import ConfigError, TrainingError
+from seqtrain.errors import CheckpointError, ConfigError, TrainingError
 from seqtrain.models import RecurrentSpec, build_model
 from seqtrain.optimizer import SGD, AdamW, OptimizerSpec
 from seqtrain.runlog import RunLog
@@ -312,6 +312,13 @@ def test_a_resumed_run_is_bit_for_bit_the_undisturbed_one(trainer_of, step, opti
     assert plain[0] == plain[1]
 
 
+def test_a_state_of_another_model_is_refused(trainer_of):
+    state = trainer_of("one").state_dict()
+    state["model"]["core.layers.0.0.bias_ih_l0"] = torch.zeros(1)
+    with pytest.raises(CheckpointError, match=r"the checkpoint doesn't fit this run's configuration: .*bias_ih_l0"):
+        trainer_of("other").load_state_dict(state)
+
+
 def test_the_seed_decides(trainer_of):
     ends = []
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
@@ -328,7 +335,8 @@ def test_the_seed_decides(trainer_of):
     [
         ({"batch_size": 0}, "trainer.batch_size=0: must be at least 1"),
         ({"eval_every": 0}, "trainer.eval_every=0: must be at least 1"),
-        ({"max_steps": -1}, "trainer.max_steps=-1: must be at least 0"),
+        ({"max_steps": 0}, "trainer.max_steps=0: must be at least 1"),
+        ({"max_time": 0.0}, "trainer.max_time=0.0: must be above 0"),
         ({"clip_norm": 0.0}, "trainer.clip_norm=0.0: must be above 0"),
         ({"max_epochs": None}, "the run has no end"),
     ],

@@ -176,10 +176,10 @@ def train_here(run: Composed) -> int:
 
 def run_apart(run: Composed) -> int:
     """Trains in a process of its own, so that the jobs of a sweep can't touch one another; its exit code."""
-    from seqtrain.run import CONFIG, OVERRIDES, write_yaml
+    from seqtrain.config import build_config
+    from seqtrain.run import write_config
 
-    write_yaml(run.run_dir / OVERRIDES, run.overrides)
-    write_yaml(run.run_dir / CONFIG, run.tree)
+    write_config(run.run_dir, build_config(run.tree), run.tree, run.overrides)
     return subprocess.run([sys.executable, "-m", "seqtrain", "resume", str(run.run_dir)], check=False).returncode
 
 

@@ -137,17 +137,24 @@ def test_a_run_that_is_asked_to_stop_saves_and_says_so(number, code, tmp_path):
 
 
 def test_resuming_a_finished_run_changes_nothing_but_says_so(undisturbed):
-    before = weights(undisturbed)
+    before = {path: path.read_bytes() for path in undisturbed.rglob("*") if path.is_file()}
     done = seqtrain("resume", str(undisturbed), cwd=undisturbed.parent)
     assert "finished" in done.stdout
-    assert all(torch.equal(value, before[key]) for key, value in weights(undisturbed).items())
+    assert {path: path.read_bytes() for path in undisturbed.rglob("*") if path.is_file()} == before
+
+
+def test_what_only_shows_with_all_options_together_is_found_before_the_folder_is_made(tmp_path):
+    for wrong in ("trainer.amp=fp16", "trainer.max_epochs=null"):
+        done = seqtrain(*SINE, *SMALL, wrong, "trainer.max_time=60", "device=cpu", cwd=tmp_path, expect=2)
+        assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_run_stopped_before_its_first_checkpoint_starts_anew(undisturbed, tmp_path):
     (tmp_path / "run").mkdir()
     for name in ("config.yaml", "overrides.yaml"):
         (tmp_path / "run" / name).write_bytes((undisturbed / name).read_bytes())
-    seqtrain("resume", "last" if (tmp_path / "outputs").exists() else "run", cwd=tmp_path)
+    seqtrain("resume", "run", cwd=tmp_path)
     assert all(torch.equal(value, weights(undisturbed)[key]) for key, value in weights(tmp_path / "run").items())
 
 
