@@ -1,9 +1,9 @@
 """The optimizers a user may name, as plain options that build torch's own, fused where torch can."""
 
-from abc import ABC, abstractmethod
+from abc import ABC
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from torch import nn
 
@@ -16,23 +16,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerSpec(ABC):
-    """The options that every optimizer shares.
+    """The options that every optimizer shares; a subclass has the name and the further options of torch's own.
 
     Attributes:
         lr: Learning rate at its height; the scheduler multiplies it.
         weight_decay: Pull towards zero; each class says whether it is decoupled.
+        fused: Whether torch has a kernel that updates all parameters in one pass.
     """
+
+    fused: ClassVar[bool] = True
 
     lr: float
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        numbers = {name: value for name, value in vars(self).items() if isinstance(value, float)}
-        limits.at_least("optimizer", 0, **numbers)
+        limits.at_least("optimizer", 0, **{name: value for name, value in vars(self).items() if type(value) is float})
 
-    @abstractmethod
     def build(self, parameters: Iterable[nn.Parameter]) -> "Optimizer":
         """The optimizer over these parameters."""
+        import torch.optim  # where it is used: it is slow to load
+
+        kind = getattr(torch.optim, type(self).__name__)
+        optimizer: Optimizer = kind(parameters, **vars(self), **({"fused": True} if self.fused else {}))
+        return optimizer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,27 +52,10 @@ class Adam(OptimizerSpec):
         super().__post_init__()
         limits.decay("optimizer", **{f"betas[{i}]": beta for i, beta in enumerate(self.betas)})
 
-    def build(self, parameters: Iterable[nn.Parameter]) -> "Optimizer":
-        from torch.optim import Adam
-
-        return Adam(parameters, lr=self.lr, betas=self.betas, eps=self.eps, weight_decay=self.weight_decay, fused=True)
-
 
 @dataclass(frozen=True, kw_only=True)
-class AdamW(OptimizerSpec):
+class AdamW(Adam):
     """Adam with decoupled weight decay. Loshchilov & Hutter 2019, algorithm 2."""
-
-    betas: tuple[float, float] = (0.9, 0.999)
-    eps: float = 1e-8
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        limits.decay("optimizer", **{f"betas[{i}]": beta for i, beta in enumerate(self.betas)})
-
-    def build(self, parameters: Iterable[nn.Parameter]) -> "Optimizer":
-        from torch.optim import AdamW
-
-        return AdamW(parameters, lr=self.lr, betas=self.betas, eps=self.eps, weight_decay=self.weight_decay, fused=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,35 +70,13 @@ class SGD(OptimizerSpec):
         if self.nesterov and not self.momentum:
             raise ConfigError("optimizer.nesterov=true: needs optimizer.momentum above 0")
 
-    def build(self, parameters: Iterable[nn.Parameter]) -> "Optimizer":
-        from torch.optim import SGD
-
-        return SGD(
-            parameters,
-            lr=self.lr,
-            momentum=self.momentum,
-            nesterov=self.nesterov,
-            weight_decay=self.weight_decay,
-            fused=True,
-        )
-
 
 @dataclass(frozen=True, kw_only=True)
 class RMSprop(OptimizerSpec):
     """Gradients over their running root mean square; weight decay is added to the gradient. Hinton 2012."""
 
+    fused: ClassVar[bool] = False
+
     alpha: float = 0.99
     momentum: float = 0.0
     eps: float = 1e-8
-
-    def build(self, parameters: Iterable[nn.Parameter]) -> "Optimizer":
-        from torch.optim import RMSprop
-
-        return RMSprop(
-            parameters,
-            lr=self.lr,
-            alpha=self.alpha,
-            momentum=self.momentum,
-            eps=self.eps,
-            weight_decay=self.weight_decay,
-        )

@@ -60,6 +60,8 @@ class GeneratedReviews(Source):
 class OwnFiles(Source):
     """A user's own file, from which validation and test are split off unless they have files of their own.
 
+    The split is drawn at random but the same for every seed, so that runs over seeds can be compared.
+
     Attributes:
         path: The training file.
         val_path: The validation file; None splits `val_fraction` off the training file.
@@ -96,7 +98,7 @@ class OwnFiles(Source):
         if own is not None:
             return read_labelled(own, self.columns)
         rows = read_labelled(self.path, self.columns)
-        order = stream(seed, "split").permutation(len(rows))
+        order = stream(0, "split").permutation(len(rows))
         test = self._part(len(rows), self.test_path, self.test_fraction)
         val = self._part(len(rows), self.val_path, self.val_fraction)
         if len(rows) - test - val < 1:
