@@ -35,7 +35,8 @@ class TrainerConfig:
         accumulate: Batches per optimizer step; equals one batch of all their sequences.
         amp: Precision of matrix products: auto, off, bf16 or fp16.
         clip_norm: Largest global norm of the gradient; null leaves it alone.
-        eval_every: Validate this often; null: at the end of each epoch.
+        eval_every: Validate this often; null: at the end of epochs.
+        eval_every_epochs: Without eval_every: validate at the end of every so many epochs.
         log_every: Record training loss and speed this often.
         checkpoint_every: Save this often, besides after each validation.
         patience: End after this many validations without improvement; null: never.
@@ -52,6 +53,7 @@ class TrainerConfig:
     amp: Amp = "auto"
     clip_norm: float | None = 1.0
     eval_every: int | None = None
+    eval_every_epochs: int | None = None
     log_every: int = 50
     checkpoint_every: int | None = None
     patience: int | None = None
@@ -61,12 +63,18 @@ class TrainerConfig:
 
     def __post_init__(self) -> None:
         limits.at_least("trainer", 1, batch_size=self.batch_size, accumulate=self.accumulate, patience=self.patience)
-        limits.at_least("trainer", 1, eval_every=self.eval_every, log_every=self.log_every)
+        limits.at_least("trainer", 1, eval_every=self.eval_every, eval_every_epochs=self.eval_every_epochs)
+        limits.at_least("trainer", 1, log_every=self.log_every)
         limits.at_least("trainer", 1, checkpoint_every=self.checkpoint_every)
         limits.at_least("trainer", 1, max_steps=self.max_steps, max_epochs=self.max_epochs)
         limits.above_zero("trainer", max_time=self.max_time)
         limits.at_least("trainer", 0, min_delta=self.min_delta, num_workers=self.num_workers)
         limits.above_zero("trainer", clip_norm=self.clip_norm)
+        if self.eval_every is not None and self.eval_every_epochs is not None:
+            raise ConfigError(
+                f"trainer.eval_every_epochs={self.eval_every_epochs}: trainer.eval_every={self.eval_every} counts "
+                f"steps already; set one of them"
+            )
         if self.max_steps is self.max_epochs is self.max_time is None:
             raise ConfigError("the run has no end: set trainer.max_steps, trainer.max_epochs or trainer.max_time")
 
@@ -167,11 +175,10 @@ class Trainer:
                 for batches in grouped(self.epoch_loader(), config.accumulate):
                     self.train_step(batches)
                     limit, signal = self.limit(), stop.received
-                    epoch_done = progress.batch == 0
 
                     if due(progress.step, config.log_every):
                         self.record_training()
-                    if due(progress.step, config.eval_every) or (epoch_done and config.eval_every is None) or limit:
+                    if self.validation_due() or limit:
                         self.validate()
                         limit = self.limit()  # patience may have run out
                     elif due(progress.step, config.checkpoint_every) or signal:
@@ -250,6 +257,12 @@ class Trainer:
         else:
             progress.stale += 1
         self.save(best)
+
+    def validation_due(self) -> bool:
+        """Whether this step is one to validate after."""
+        if self.config.eval_every is not None:
+            return due(self.progress.step, self.config.eval_every)
+        return self.progress.batch == 0 and due(self.progress.epoch, self.config.eval_every_epochs or 1)
 
     def record_training(self) -> None:
         """Records the mean loss, the rate and the speed since the last record. The only sync of the loop."""

@@ -195,6 +195,12 @@ def test_what_is_due_happens_when_it_is_due(trainer_of):
     assert [row["step"] for row in rows(trainer) if "val/mse" in row] == [3, 6, 8]
 
 
+def test_validation_may_wait_for_some_epochs(trainer_of):
+    trainer = trainer_of(max_epochs=5, eval_every_epochs=2)
+    trainer.fit()
+    assert [row["step"] for row in rows(trainer) if "val/mse" in row] == [12, 24, 30]
+
+
 def test_checkpoints_are_written_between_validations_too(trainer_of):
     saved = []
     trainer = trainer_of(max_epochs=1, checkpoint_every=2)
@@ -335,6 +341,7 @@ def test_the_seed_decides(trainer_of):
     [
         ({"batch_size": 0}, "trainer.batch_size=0: must be at least 1"),
         ({"eval_every": 0}, "trainer.eval_every=0: must be at least 1"),
+        ({"eval_every": 5, "eval_every_epochs": 2}, r"trainer.eval_every_epochs=2: trainer.eval_every=5 counts steps"),
         ({"max_steps": 0}, "trainer.max_steps=0: must be at least 1"),
         ({"max_time": 0.0}, "trainer.max_time=0.0: must be above 0"),
         ({"clip_norm": 0.0}, "trainer.clip_norm=0.0: must be above 0"),
