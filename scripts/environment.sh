@@ -35,7 +35,7 @@ prepare() {
         return 2
     }
     "$venv/bin/pip" install --quiet --disable-pip-version-check \
-        --constraint "$root/constraints.txt" --editable "$root$extras"
+        --use-pep517 --constraint "$root/constraints.txt" --editable "$root$extras"
     echo "$wanted" >"$venv/.installed"
     if [ -n "$extras" ]; then # what holds the extras holds the project without them, too
         echo "${wanted/#"$extras"/}" >>"$venv/.installed"

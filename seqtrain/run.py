@@ -20,7 +20,7 @@ from seqtrain.device import pick_device, pick_precision, tune_allocator
 from seqtrain.errors import CheckpointError, ConfigError
 from seqtrain.models import ModelSpec, build_model
 from seqtrain.report import end_panel, start_panel
-from seqtrain.runlog import SUMMARY, RunLog
+from seqtrain.runlog import SUMMARY, RunLog, leaf
 from seqtrain.seeding import seed_torch
 from seqtrain.spec import TaskSpec
 from seqtrain.tasks import Split
@@ -273,7 +273,7 @@ def summarize(
 
 def bare(values: dict[str, float]) -> dict[str, float]:
     """Metrics by name alone, without the split they are of."""
-    return {name.rpartition("/")[2]: value for name, value in values.items()}
+    return {leaf(name): value for name, value in values.items()}
 
 
 def versions() -> dict[str, str]:

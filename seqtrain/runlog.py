@@ -4,7 +4,6 @@ import json
 import math
 import time
 from collections.abc import Sequence
-from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -124,6 +123,7 @@ class StepProgress:
     """A bar with the step, some of the latest values, the speed and the time that is left."""
 
     seconds_between_draws = 0.25
+    least_width_for_values = 72
 
     def __init__(self, log: RunLog, step: int, total_steps: int | None, shown: Sequence[str]) -> None:
         self.log = log
@@ -131,12 +131,11 @@ class StepProgress:
         self.start = (time.perf_counter(), step)
         self.next_draw = 0.0
         # The loop draws the bar itself: a drawing thread would take the interpreter from it mid-step.
+        columns = [CountColumn(), BarColumn(bar_width=None), TextColumn("[dim]{task.fields[pace]}")]
+        if log.console.width >= self.least_width_for_values:
+            columns.insert(2, TextColumn("{task.fields[headline]}"))
         self.bar = Progress(
-            TextColumn("[bold]step"),
-            CountColumn(),
-            BarColumn(bar_width=None),
-            TextColumn("{task.fields[headline]}"),
-            TextColumn("[dim]{task.fields[pace]}"),
+            *columns,
             console=log.console,
             auto_refresh=False,
             transient=True,
@@ -155,9 +154,9 @@ class StepProgress:
         total = self.bar.tasks[0].total
         pace = f"{steps / seconds:.1f} steps/s" if seconds > 0 else ""
         if total is not None and steps:
-            pace += f"  {timedelta(seconds=round((total - step) * seconds / steps))} left"
+            pace += f"  {clock((total - step) * seconds / steps)} left"
         latest = self.log.latest
-        headline = "  ".join(f"{name} {number(latest[name])}" for name in self.shown if name in latest)
+        headline = "  ".join(f"{leaf(name)} {number(latest[name])}" for name in self.shown if name in latest)
         self.bar.update(self.task, completed=step, headline=headline, pace=pace)
         self.bar.refresh()
 
@@ -198,3 +197,15 @@ def finite(value: float) -> float | None:
 def number(value: float) -> str:
     """A value in four significant digits."""
     return f"{value:.4g}" if value == 0 or abs(value) < 1000 else f"{value:.0f}"
+
+
+def clock(seconds: float) -> str:
+    """A duration as 1:23:45, or 23:45 below an hour."""
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
+def leaf(name: str) -> str:
+    """A value's name without what it is of: `loss` of `train/loss`."""
+    return name.rpartition("/")[2]

@@ -1,11 +1,12 @@
 import io
 import json
 import math
+import time
 
 import pytest
 from rich.console import Console
 
-from seqtrain.runlog import RunLog, cut_rows, number
+from seqtrain.runlog import RunLog, clock, cut_rows, number
 
 
 def test_scalars_reach_the_file_and_the_console(tmp_path):
@@ -29,8 +30,8 @@ def test_on_a_terminal_a_bar_shows_step_loss_speed_and_time_left(tmp_path):
         log.advance(20)
     shown = console.file.getvalue()
     assert "20/200" in shown
-    assert "train/loss 0.125" in shown
-    assert "train/lr" not in shown
+    assert "loss 0.125" in shown
+    assert "lr" not in shown
     assert "steps/s" in shown
     assert "left" in shown
 
@@ -62,6 +63,26 @@ def test_rows_past_the_checkpoint_of_the_test_and_half_written_ones_are_cut_off(
     cut_rows(path, 2)
     assert path.read_text() == '{"step": 1}\n{"step": 2}\n'
     cut_rows(tmp_path / "none.jsonl", 2)
+
+
+@pytest.mark.parametrize("width", [100, 80, 60, 40])
+def test_the_bar_fits_in_one_line_with_its_step(tmp_path, width):
+    console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
+    with RunLog(tmp_path, console) as log:
+        log.start_progress(0, 1570, ("train/loss", "val/accuracy"))
+        log.latest = {"train/loss": 0.0002261, "val/accuracy": 0.9985}
+        log.progress.next_draw, log.progress.start = 0, (time.perf_counter() - 45, 0)
+        log.advance(775)
+        drawn = console.file.getvalue().rpartition("\x1b[2K")[2]
+    assert "\n" not in drawn
+    assert len(drawn) <= width
+    assert "775/1570" in drawn
+    assert drawn.rstrip().endswith("left")
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.4, "0:00"), (65, "1:05"), (3600, "1:00:00"), (90_061, "25:01:01")])
+def test_durations_read_like_a_clock(seconds, text):
+    assert clock(seconds) == text
 
 
 @pytest.mark.parametrize(("value", "text"), [(0.123456, "0.1235"), (1234.5, "1234"), (0.0, "0"), (2e-5, "2e-05")])
