@@ -21,8 +21,10 @@ def start_panel(config: RunConfig, model: SequenceModel, trainer: Trainer) -> Pa
     data = facts_table()
     sizes = [f"{len(trainer.task.examples(split)):,} {split}" for split in (Split.TRAIN, Split.VAL)]
     data.add_row("data", ", ".join(sizes))
-    baseline = ", ".join(f"{name} {number(value)}" for name, value in trainer.task.baseline().items())
-    data.add_row("to beat", f"{baseline}  [dim]the trivial answer on val[/]")
+    baseline = trainer.task.baseline()
+    metric = trainer.task.metric
+    others = "".join(f", {name} {number(value)}" for name, value in baseline.items() if name != metric)
+    data.add_row("to beat", f"{metric} {number(baseline[metric])}{others}  [dim]the trivial answer on val[/]")
     precision = str(trainer.precision or torch.float32).removeprefix("torch.")
     data.add_row("device", f"{trainer.device}, {precision}, seed {config.seed}")
     data.add_row("run", str(shown(trainer.log.folder)))

@@ -237,7 +237,8 @@ class Trainer:
                 self.task.score(metrics, outputs, batch)
         self.model.train()
         values = {"loss": float(loss) / count, **{name: float(value) for name, value in metrics.compute().items()}}
-        return {f"{split}/{name}": value for name, value in values.items()}
+        order = sorted(values, key=lambda name: (name != "loss", name != self.task.metric, name))
+        return {f"{split}/{name}": values[name] for name in order}
 
     # ---------------------------------------------------------------- once in a while
 
