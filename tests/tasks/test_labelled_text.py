@@ -114,13 +114,21 @@ def test_labels_of_json_may_be_numbers_and_truths(written):
             "txt\tlabel\na\t1\n",
             "a.tsv, line 1: no column 'text' among 'txt', 'label'; did you mean 'txt'?",
         ),
-        ("a.csv", "text,sentiment\na,1\n", "a.csv, line 1: no column 'label' among 'text', 'sentiment'"),
+        (
+            "a.csv",
+            "text,sentiment\na,1\n",
+            "a.csv, line 1: no column 'label' among 'text', 'sentiment'; name them by task.text_column and task.label_column",
+        ),
         (
             "a.jsonl",
             '{"text": "a", "label": 1}\n{"text": "a", "lable": 1}',
             "a.jsonl, line 2: no column 'label' among 'text', 'lable'; did you mean 'lable'?",
         ),
-        ("a.jsonl", "{}", "a.jsonl, line 1: no column 'text' among none"),
+        (
+            "a.jsonl",
+            "{}",
+            "a.jsonl, line 1: no column 'text' among none; name them by task.text_column and task.label_column",
+        ),
         ("a.jsonl", '{"text": "a",}', "a.jsonl, line 1: not JSON: "),
         ("a.jsonl", '\n["a", 1]', "a.jsonl, line 2: a JSON object is expected, like {...}"),
         ("a.jsonl", '{"text": "a", "label": null}', "a.jsonl, line 1: column 'label' should hold a text or a number"),
