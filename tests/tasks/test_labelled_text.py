@@ -117,7 +117,8 @@ def test_labels_of_json_may_be_numbers_and_truths(written):
         (
             "a.csv",
             "text,sentiment\na,1\n",
-            "a.csv, line 1: no column 'label' among 'text', 'sentiment'; name them by task.text_column and task.label_column",
+            "a.csv, line 1: no column 'label' among 'text', 'sentiment'; "
+            "name it by task.text_column or task.label_column",
         ),
         (
             "a.jsonl",
@@ -127,7 +128,7 @@ def test_labels_of_json_may_be_numbers_and_truths(written):
         (
             "a.jsonl",
             "{}",
-            "a.jsonl, line 1: no column 'text' among none; name them by task.text_column and task.label_column",
+            "a.jsonl, line 1: no column 'text' among none; name it by task.text_column or task.label_column",
         ),
         ("a.jsonl", '{"text": "a",}', "a.jsonl, line 1: not JSON: "),
         ("a.jsonl", '\n["a", 1]', "a.jsonl, line 2: a JSON object is expected, like {...}"),
