@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from enum import Enum
 from importlib import import_module
 from importlib.metadata import entry_points
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from omegaconf import OmegaConf
 
 from seqtrain.errors import ConfigError
 from seqtrain.models.model_spec import ModelSpec
@@ -26,6 +29,7 @@ PLUGINS = "seqtrain.plugins"
 """The entry-point group in which an installed package declares that its classes may be named by `_target_`."""
 
 Tree = dict[str, Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +65,15 @@ def build_config(tree: Tree) -> RunConfig:
         raise UnknownKeyError(error.path, [*error.known, *leaves(tree)]) from None
     assert isinstance(config, RunConfig)
     return config
+
+
+def build_word(kind: type[T], file: Traversable, path: str) -> T:
+    """What one YAML file of conf describes, as it stands there."""
+    tree = OmegaConf.to_container(OmegaConf.create(file.read_text(encoding="utf-8")))
+    assert isinstance(tree, dict)
+    built = construct(kind, {str(key): value for key, value in tree.items()}, path)
+    assert isinstance(built, kind)
+    return built
 
 
 def construct(kind: type, tree: Tree, path: str) -> Any:

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from seqtrain import checkpoint
-from seqtrain.config import RunConfig, Tree, build_config, construct, pin_paths
+from seqtrain.config import RunConfig, Tree, build_config, build_word, pin_paths
 from seqtrain.device import pick_device, pick_precision, tune_allocator
 from seqtrain.errors import CheckpointError, ConfigError
 from seqtrain.models import ModelSpec, build_model
@@ -235,14 +235,8 @@ def check_end(config: RunConfig) -> None:
 
 def models_that_fit(task: TaskSpec) -> list[str]:
     """The words of the models that take such a task."""
-    fitting = []
-    for word, file in words("model").items():
-        tree = OmegaConf.to_container(OmegaConf.create(file.read_text(encoding="utf-8")))
-        assert isinstance(tree, dict)
-        spec = construct(ModelSpec, {str(key): value for key, value in tree.items()}, "model")
-        if spec.refusal(task) is None:
-            fitting.append(word)
-    return fitting
+    specs = {word: build_word(ModelSpec, file, "model") for word, file in words("model").items()}
+    return [word for word, spec in specs.items() if spec.refusal(task) is None]
 
 
 def summarize(

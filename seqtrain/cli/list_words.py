@@ -2,8 +2,11 @@
 
 import argparse
 import json
+import sys
+from importlib.resources.abc import Traversable
+from typing import Any
 
-from seqtrain.words import GROUPS, summary, words
+from seqtrain.words import GROUPS, header, summary, words
 
 
 def main(arguments: list[str]) -> int:
@@ -12,22 +15,57 @@ def main(arguments: list[str]) -> int:
         prog="seqtrain list", description="Lists the words of each group, with one line on each."
     )
     parser.add_argument("group", nargs="?", choices=[group + "s" for group in GROUPS], help="only these")
-    parser.add_argument("--json", action="store_true", help="for programs: one object per group")
+    parser.add_argument("--json", action="store_true", help="for programs: a list of objects for each group")
     options = parser.parse_args(arguments)
     groups = [options.group.removesuffix("s")] if options.group else [group for group in GROUPS if words(group)]
-    found = {group: {word: summary(file) for word, file in words(group).items()} for group in groups}
-
     if options.json:
-        print(json.dumps(found, indent=2))  # noqa: T201
+        sys.stdout.write(json.dumps({group: objects(group) for group in groups}, indent=2) + "\n")
         return 0
+
     from rich.console import Console
     from rich.table import Table
 
-    for group, lines in found.items():
+    for group in groups:
         table = Table(title=group, title_justify="left", title_style="bold", box=None, show_header=False)
         table.add_column(style="cyan", no_wrap=True)
         table.add_column()
-        for word, line in lines.items():
-            table.add_row(word, line)
+        for word, file in words(group).items():
+            table.add_row(word, summary(file))
         Console().print(table)
     return 0
+
+
+def objects(group: str) -> list[dict[str, Any]]:
+    """What programs may know of each word: its header, and of models and tasks what they take and give."""
+    found: list[dict[str, Any]] = []
+    for word, file in words(group).items():
+        found.append({"name": word, **header(file)})
+        if group == "model":
+            found[-1]["alignments"] = alignments(file)
+        elif group == "task":
+            found[-1] |= facts_of_task(file)
+    return found
+
+
+def alignments(file: Traversable) -> list[str]:
+    """The alignments that a model takes, of tasks on symbols or on values that are not causal."""
+    from seqtrain.config import build_word
+    from seqtrain.models import ModelSpec
+    from seqtrain.spec import Align, Symbols, TaskSpec, Values
+
+    spec = build_word(ModelSpec, file, "model")
+    inputs = (Symbols(), Values(), Values((0, 0, 0)))
+    return [
+        str(align)
+        for align in Align
+        if any(spec.refusal(TaskSpec(element, element, align)) is None for element in inputs)
+    ]
+
+
+def facts_of_task(file: Traversable) -> dict[str, Any]:
+    """How a task's outputs stand to its inputs, and the metric that decides."""
+    from seqtrain.config import build_word
+    from seqtrain.tasks import Task
+
+    task = build_word(Task, file, "task")
+    return {"alignment": str(task.outline.align), "causal": task.outline.causal, "metric": task.metric}

@@ -1,5 +1,6 @@
 """What a Hydra user expects of the command line."""
 
+import json
 import os
 import subprocess
 import sys
@@ -74,8 +75,11 @@ def test_list_shows_each_word_with_one_line(capsys):
 
 
 def test_list_answers_programs(capsys):
-    import json
-
     found = json.loads(answer(["list", "--json"], capsys))
-    assert "lstm" in found["model"]
-    assert all(line for lines in found.values() for line in lines.values())
+    models, tasks = ({each["name"]: each for each in found[group]} for group in ("model", "task"))
+    assert models["bilstm"]["summary"].startswith("Bidirectional LSTM")
+    assert models["bilstm"]["paper"].startswith("Schuster & Paliwal 1997")
+    assert set(models["lstm"]["alignments"]) >= {"whole", "each", "ahead"}
+    assert (tasks["sentiment"]["alignment"], tasks["sentiment"]["metric"]) == ("whole", "accuracy")
+    assert (tasks["sine"]["alignment"], tasks["sine"]["metric"]) == ("ahead", "mse")
+    assert all(each["summary"] for group in found.values() for each in group)
