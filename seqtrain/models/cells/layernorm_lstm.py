@@ -113,8 +113,9 @@ class LayerNormLSTM(Cell):
                 dc.add_(_normalise_back(d_v[t].mul_(dh), c[t + 1], mean_c[t], scale_c[t], w["gain_c"]))
                 by_c[t].mul_(dc.unsqueeze(-2))
                 dc.mul_(each_f[t])
-                d_products[t] = _normalise_back(da[t], products[t], mean_h[t], scale_h[t], w["gain_hh"])
-                recurrent.carry(dy[t], d_products[t], out=dh)
+                d_product = _normalise_back(da[t], products[t], mean_h[t], scale_h[t], w["gain_hh"])
+                d_products[t].copy_(d_product)
+                recurrent.carry(dy[t], d_product, out=dh)
         found = {
             "weight_hh": self.connection.weight_gradient(d_products, recurrent.seen(h[:-1]), w["weight_hh"]),
             "gain_hh": _gain_gradient(da, products, mean_h, scale_h, w["gain_hh"]),

@@ -12,6 +12,8 @@ CHUNK = 1 << 18
 """Gate values that are prepared for the backward loop at a time: enough to spread the cost of a call,
 few enough to be still in the cache when the loop comes to them."""
 
+_MINUS_ONE = torch.tensor(-1.0)
+
 
 def tanh(x: Tensor, out: Tensor) -> Tensor:
     """Writes the hyperbolic tangent of x; out may be x.
@@ -20,7 +22,8 @@ def tanh(x: Tensor, out: Tensor) -> Tensor:
     error stays at float32's own step below 1, 6e-8, absolute; in half precision that step would be too coarse.
     """
     if x.dtype is torch.float32 and x.device.type == "cpu":
-        return torch.mul(x, 2, out=out).sigmoid_().mul_(2).sub_(1)
+        # No Python number among the operands: each would become a tensor first, at the price of the operation.
+        return torch.add(_MINUS_ONE, torch.add(x, x, out=out).sigmoid_(), alpha=2, out=out)
     return torch.tanh(x, out=out)
 
 
