@@ -6,7 +6,7 @@ Both take and return the same, and agree to rounding. The engine differs from th
 - a step is one product and a few pointwise operations, in place, without a graph;
 - backpropagation through time is written by hand: slopes of the gates in bulk, in the loop again one
   product and a few pointwise operations a step, the weights' gradients one product each after it;
-- kept for it are the gates and the states, nothing else; what is cheap is computed again.
+- kept for it are the gates, the states and what a layer norm normalised; what is cheap is computed again.
 """
 
 from typing import Any
@@ -94,12 +94,12 @@ class _Recurrence(torch.autograd.Function):
             state: Each part after the last step; h is not at the last real one where there is padding.
         """
         x, start, w = _sort(cell, names, tensors)
-        projected = cell.project(x, w)
+        projected, kept = cell.project(x, w)
         if padding is not None:
             cell.hold(projected, padding)
         tape = cell.unroll(projected, start, w, mask)
-        ctx.cell, ctx.names = cell, names
-        ctx.save_for_backward(padding, mask, *tensors, *tape.states, *tape.gates)
+        ctx.cell, ctx.names, ctx.count = cell, names, len(kept)
+        ctx.save_for_backward(padding, mask, *tensors, *kept, *tape.states, *tape.gates)
         ctx.set_materialize_grads(False)
         # Copied, for a part of the tape that is handed out twice could not be told apart by autograd.
         return tape.states[0][1:], *(part[-1].clone() for part in tape.states)
@@ -110,7 +110,7 @@ class _Recurrence(torch.autograd.Function):
         cell, names = ctx.cell, ctx.names
         padding, mask, *saved = ctx.saved_tensors
         count = 1 + cell.memories + len(names)
-        tensors, kept = saved[:count], saved[count:]
+        tensors, kept, taped = saved[:count], saved[count : count + ctx.count], saved[count + ctx.count :]
         if torch.is_grad_enabled():
             wanted = ctx.needs_input_grad[4:]
             return (
@@ -120,7 +120,7 @@ class _Recurrence(torch.autograd.Function):
                 None,
                 *_backward_by_steps(cell, names, padding, mask, tensors, wanted, (d_outputs, *d_final)),
             )
-        tape = Tape(tuple(kept[: cell.memories]), tuple(kept[cell.memories :]))
+        tape = Tape(tuple(taped[: cell.memories]), tuple(taped[cell.memories :]))
         x, start, w = _sort(cell, names, tensors)
         zeros = start[0].new_zeros(()).expand_as(start[0])
         if d_outputs is None:
@@ -128,7 +128,7 @@ class _Recurrence(torch.autograd.Function):
         with torch.autocast(x.device.type, enabled=False):
             ends = tuple(zeros if part is None else part for part in d_final)
             found = cell.unroll_back(tape, d_outputs.contiguous(), ends, w, mask)
-            d_x, d_input = cell.project_back(found.projected, x, w, of_input=ctx.needs_input_grad[4])
+            d_x, d_input = cell.project_back(found.projected, x, w, tuple(kept), of_input=ctx.needs_input_grad[4])
         d_weights = found.weights | d_input
         return None, None, None, None, d_x, *found.start, *(d_weights[name] for name in names)
 

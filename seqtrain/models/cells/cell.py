@@ -63,12 +63,15 @@ class Cell(ABC):
         """
 
     @abstractmethod
-    def project(self, x: Tensor, w: Weights) -> Tensor:
-        """What the input adds to the gates, at all steps; a fresh tensor that `unroll` may overwrite."""
+    def project(self, x: Tensor, w: Weights) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """What the input adds to the gates, at all steps, and what `project_back` needs besides x and w.
+
+        The first is a fresh tensor that `unroll` may overwrite.
+        """
 
     @abstractmethod
     def project_back(
-        self, d: Tensor, x: Tensor, w: Weights, *, of_input: bool
+        self, d: Tensor, x: Tensor, w: Weights, kept: tuple[Tensor, ...], *, of_input: bool
     ) -> tuple[Tensor | None, dict[str, Tensor]]:
         """From the gradient called `projected` to that of x, if wanted, and of the input's weights."""
 

@@ -30,11 +30,11 @@ class Elman(Cell):
         a = apply(x, w["weight_ih"], w["bias_ih"]) + apply(seen, w["weight_hh"], w["bias_hh"])
         return (a.tanh() if self.nonlinearity == "tanh" else a.relu(),)
 
-    def project(self, x: Tensor, w: Weights) -> Tensor:
-        return self.connection.apply_all(x, w["weight_ih"], w["bias_ih"] + w["bias_hh"])
+    def project(self, x: Tensor, w: Weights) -> tuple[Tensor, tuple[Tensor, ...]]:
+        return self.connection.apply_all(x, w["weight_ih"], w["bias_ih"] + w["bias_hh"]), ()
 
     def project_back(
-        self, d: Tensor, x: Tensor, w: Weights, *, of_input: bool
+        self, d: Tensor, x: Tensor, w: Weights, kept: tuple[Tensor, ...], *, of_input: bool
     ) -> tuple[Tensor | None, dict[str, Tensor]]:
         return affine_back(self.connection, d, x, w, of_input=of_input)
 

@@ -31,11 +31,11 @@ class GRU(Cell):
         n = (x_n + r * h_n).tanh()
         return ((1 - z) * n + z * h,)
 
-    def project(self, x: Tensor, w: Weights) -> Tensor:
+    def project(self, x: Tensor, w: Weights) -> tuple[Tensor, tuple[Tensor, ...]]:
         b_r, b_z, b_n = w["bias_hh"].chunk(3)
         # b_hn has to wait inside r (...).
         bias = w["bias_ih"] + torch.cat([b_r, b_z, torch.zeros_like(b_n)])
-        return self.connection.apply_all(x, w["weight_ih"], bias)
+        return self.connection.apply_all(x, w["weight_ih"], bias), ()
 
     def hold(self, projected: Tensor, padding: Tensor) -> None:
         """Nothing to do: h stays within (-1, 1) and is found in the outputs."""
@@ -85,7 +85,7 @@ class GRU(Cell):
         return Gradients(da, (dh,), {"weight_hh": weight, "bias_hh": total(hidden)})
 
     def project_back(
-        self, d: Tensor, x: Tensor, w: Weights, *, of_input: bool
+        self, d: Tensor, x: Tensor, w: Weights, kept: tuple[Tensor, ...], *, of_input: bool
     ) -> tuple[Tensor | None, dict[str, Tensor]]:
         """The input's gates stand as (n|r|z) in d, so its weights are rolled there and back."""
         size = d.shape[-1] // 4
@@ -127,11 +127,11 @@ class ChoGRU(Cell):
         n = (x_n + self.connection.apply(r * seen, w_n, b_n)).tanh()
         return ((1 - z) * n + z * h,)
 
-    def project(self, x: Tensor, w: Weights) -> Tensor:
-        return self.connection.apply_all(x, w["weight_ih"], w["bias_ih"] + w["bias_hh"])
+    def project(self, x: Tensor, w: Weights) -> tuple[Tensor, tuple[Tensor, ...]]:
+        return self.connection.apply_all(x, w["weight_ih"], w["bias_ih"] + w["bias_hh"]), ()
 
     def project_back(
-        self, d: Tensor, x: Tensor, w: Weights, *, of_input: bool
+        self, d: Tensor, x: Tensor, w: Weights, kept: tuple[Tensor, ...], *, of_input: bool
     ) -> tuple[Tensor | None, dict[str, Tensor]]:
         return affine_back(self.connection, d, x, w, of_input=of_input)
 

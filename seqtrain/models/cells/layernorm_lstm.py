@@ -45,15 +45,15 @@ class LayerNormLSTM(Cell):
         c = a_f.sigmoid() * c + a_i.sigmoid() * a_g.tanh()
         return a_o.sigmoid() * _normalise(c, w["gain_c"], w["bias_c"]).tanh(), c
 
-    def project(self, x: Tensor, w: Weights) -> Tensor:
-        return _normalise(self.connection.apply_all(x, w["weight_ih"], None), w["gain_ih"], w["bias"])
+    def project(self, x: Tensor, w: Weights) -> tuple[Tensor, tuple[Tensor, ...]]:
+        a = self.connection.apply_all(x, w["weight_ih"], None)
+        projected, *measures = torch.native_layer_norm(a, a.shape[-1:], w["gain_ih"], w["bias"], EPSILON)
+        return projected, (a, *measures)
 
     def project_back(
-        self, d: Tensor, x: Tensor, w: Weights, *, of_input: bool
+        self, d: Tensor, x: Tensor, w: Weights, kept: tuple[Tensor, ...], *, of_input: bool
     ) -> tuple[Tensor | None, dict[str, Tensor]]:
-        """W_ih x is computed again rather than kept: it is as large as the gates."""
-        a = self.connection.apply_all(x, w["weight_ih"], None)
-        _, mean, scale = torch.native_layer_norm(a, a.shape[-1:], None, None, EPSILON)
+        a, mean, scale = kept
         found = {"gain_ih": _gain_gradient(d, a, mean, scale, w["gain_ih"]), "bias": total(d)}
         d = _normalise_back(d, a, mean, scale, w["gain_ih"])
         found["weight_ih"] = self.connection.weight_gradient(d, x, w["weight_ih"])

@@ -72,11 +72,11 @@ class LSTM(Cell):
     def _peep(self, c: Tensor, weight: Tensor) -> Tensor:
         return weight * c if self.peephole == "diagonal" else self.connection.apply(c, weight)
 
-    def project(self, x: Tensor, w: Weights) -> Tensor:
-        return self.connection.apply_all(x, w["weight_ih"], w["bias_ih"] + w["bias_hh"])
+    def project(self, x: Tensor, w: Weights) -> tuple[Tensor, tuple[Tensor, ...]]:
+        return self.connection.apply_all(x, w["weight_ih"], w["bias_ih"] + w["bias_hh"]), ()
 
     def project_back(
-        self, d: Tensor, x: Tensor, w: Weights, *, of_input: bool
+        self, d: Tensor, x: Tensor, w: Weights, kept: tuple[Tensor, ...], *, of_input: bool
     ) -> tuple[Tensor | None, dict[str, Tensor]]:
         return affine_back(self.connection, d, x, w, of_input=of_input)
 
