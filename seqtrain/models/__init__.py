@@ -1,8 +1,22 @@
 """Models: stems, cores and readouts, and the assembler that puts them together."""
 
 from seqtrain.models.assembler import Part, SequenceModel, build_model, parts
+from seqtrain.models.convlstm import ConvLSTMSpec
 from seqtrain.models.core import Core, State
 from seqtrain.models.model_spec import ModelSpec
-from seqtrain.models.recurrent import Recurrent, RecurrentSpec
+from seqtrain.models.recurrent import RecurrentSpec
+from seqtrain.models.stack import Recurrent, StackSpec
 
-__all__ = ["Core", "ModelSpec", "Part", "Recurrent", "RecurrentSpec", "SequenceModel", "State", "build_model", "parts"]
+__all__ = [
+    "ConvLSTMSpec",
+    "Core",
+    "ModelSpec",
+    "Part",
+    "Recurrent",
+    "RecurrentSpec",
+    "SequenceModel",
+    "StackSpec",
+    "State",
+    "build_model",
+    "parts",
+]

@@ -10,7 +10,7 @@ from seqtrain.errors import ConfigError
 from seqtrain.models.core import Core, State
 from seqtrain.models.model_spec import ModelSpec, Pooling
 from seqtrain.models.padded import RealSteps
-from seqtrain.models.readout import Readout
+from seqtrain.models.readout import MapReadout, Readout, build_readout
 from seqtrain.models.stem import Stem, build_stem
 from seqtrain.spec import UNREAD, Align, Element, Symbols, TaskSpec
 
@@ -25,7 +25,9 @@ class SequenceModel(nn.Module):
         pooling: How a sequence becomes one vector before the readout; None where each step is read out.
     """
 
-    def __init__(self, stem: Stem, core: Core, readout: Readout, pooling: Pooling | None, dropout: float) -> None:
+    def __init__(
+        self, stem: Stem, core: Core, readout: Readout | MapReadout, pooling: Pooling | None, dropout: float
+    ) -> None:
         super().__init__()
         self.stem = stem
         self.core = core
@@ -79,11 +81,11 @@ def build_model(spec: ModelSpec, task: TaskSpec) -> SequenceModel:
     if refusal is not None:
         raise ConfigError(f"the model doesn't fit the task: it {refusal}")
     assert UNREAD not in (*_sizes(task.input), *_sizes(task.output)), f"sizes still to be read: {task}"
-    stem = build_stem(task.input, embedding_size=spec.embedding_size or spec.hidden_size)
+    embedding_size = spec.embedding_size or spec.hidden_size
+    stem = build_stem(task.input, embedding_size, reads_maps=spec.reads_maps)
     core = spec.build_core(stem.out_features)
-    (features,) = core.out_features
     pooling = None if task.align is Align.EACH else spec.pooling or "last"
-    return SequenceModel(stem, core, Readout(features, task), pooling, spec.dropout)
+    return SequenceModel(stem, core, build_readout(core.out_features, task), pooling, spec.dropout)
 
 
 def _sizes(element: Element) -> tuple[int, ...]:
@@ -100,7 +102,7 @@ class Part(NamedTuple):
 
 def parts(model: SequenceModel) -> list[Part]:
     """What a model is made of, in reading order, with the number of its learned values."""
-    built: list[tuple[str, Stem | Core | Readout]] = [
+    built: list[tuple[str, Stem | Core | Readout | MapReadout]] = [
         ("stem", model.stem),
         ("core", model.core),
         ("readout", model.readout),

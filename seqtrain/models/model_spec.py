@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from seqtrain.errors import ConfigError
 from seqtrain.models.core import Core
@@ -25,9 +25,12 @@ class ModelSpec(ABC):
         dropout: Chance of zeroing a feature on the stem's output, between layers and before the
             readout, so that it acts with one layer too.
         embedding_size: Features of an embedded symbol; None takes hidden_size.
+        reads_maps: Whether it reads images as they are, (C, Y, X), instead of laid out in one vector.
         pooling: How a whole sequence becomes one vector: where it has been read to the end, or the
             mean or maximum over its real steps; None takes the end.
     """
+
+    reads_maps: ClassVar[bool] = False
 
     hidden_size: int = 128
     num_layers: int = 1

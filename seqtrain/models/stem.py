@@ -13,7 +13,7 @@ class Stem(nn.Module, ABC):
     """Turns each input step into features, by itself.
 
     Attributes:
-        out_features: The shape of one step's features, (F,).
+        out_features: The shape of one step's features, (F,) or (C, Y, X).
     """
 
     out_features: tuple[int, ...]
@@ -69,6 +69,24 @@ class Flatten(Stem):
         return "Values " + " x ".join(f"{size:,}" for size in self.shape)
 
 
-def build_stem(element: Element, embedding_size: int) -> Stem:
-    """The stem for such input steps; embedding_size matters to symbols only."""
-    return Embedding(element.size, embedding_size) if isinstance(element, Symbols) else Flatten(element.shape)
+class Maps(Stem):
+    """Hands images on as they are; it learns nothing."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.out_features = shape
+
+    def forward(self, inputs: Float[Tensor, "B T C Y X"]) -> Float[Tensor, "B T C Y X"]:
+        """The images themselves."""
+        return inputs
+
+    def describe(self) -> str:
+        """The stem as built: "Images 1 x 64 x 64"."""
+        return "Images " + " x ".join(f"{size:,}" for size in self.out_features)
+
+
+def build_stem(element: Element, embedding_size: int, *, reads_maps: bool = False) -> Stem:
+    """The stem for such input steps; embedding_size matters to symbols only, reads_maps to images."""
+    if isinstance(element, Symbols):
+        return Embedding(element.size, embedding_size)
+    return Maps(element.shape) if reads_maps else Flatten(element.shape)
