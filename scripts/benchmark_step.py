@@ -2,14 +2,14 @@
 
     python scripts/benchmark_step.py [--data-dir ../shared/data] [--rounds 7]
 
-Each of the two tasks is trained for a block of steps by turns: by the bare loop, by the bare loop with
-the process tuned as ours is, and by ours at its defaults (loader, loss, clipping, optimizer, logging,
-progress). The blocks are interleaved in one process and the median block counts. The bare loop is what a
-careful tutorial writes: DataLoader with a collate function, pack_padded_sequence for ragged text,
-Adam, clipping, and the loss read at every step.
+Each of the two tasks is trained for a block of steps by turns: by the bare loop, and by ours at its defaults
+(loader, loss, clipping, optimizer, logging, progress). The blocks are interleaved in one process and the median
+counts. The bare loop is what a careful tutorial writes: DataLoader with a collate function,
+pack_padded_sequence for ragged text, AdamW, clipping, and the loss read at every step.
 
-The allocator can be tuned but not untuned within a process, so the stock column runs first, in blocks
-interleaved with ours untuned; then the process is tuned and both are measured again.
+Ours runs twice: on the same torch layers as the bare loop (native), which tells what the loop costs, and on
+the kernels that it chooses itself (auto). The allocator can be tuned but not untuned within a process: all
+run in a stock process first, ours with trainer.tune_allocator=false, then in the tuned one.
 """
 
 import argparse
@@ -103,9 +103,9 @@ def bare_steps(model: nn.Module, loss_of: Callable[[Tensor, Tensor], Tensor], ta
             yield
 
 
-def our_steps(task: Task, cell: str, bidirectional: bool, folder: Path) -> Iterator[None]:
+def our_steps(task: Task, spec: RecurrentSpec, folder: Path) -> Iterator[None]:
     """Ours at its defaults, one step at a time, for ever; the bar is drawn as on a terminal."""
-    spec = RecurrentSpec(cell=cell, hidden_size=HIDDEN, bidirectional=bidirectional)
+    folder.mkdir()
     console = Console(file=(folder / "terminal").open("w"), force_terminal=True, width=100)
     log = RunLog(folder, console)
     trainer = Trainer(
@@ -156,11 +156,13 @@ def contestants(task: Task, text: bool, folder: Path) -> dict[str, Iterator[None
     else:
         bare = BareForecaster(1, task.spec.horizon)
         loss_of = nn.functional.mse_loss
-    folder.mkdir()
-    return {
-        "bare": bare_steps(bare, loss_of, task),
-        "ours": our_steps(task, "lstm" if text else "gru", text, folder),
+    cell, bidirectional = ("lstm", True) if text else ("gru", False)
+    specs = {
+        f"ours, {kernel}": RecurrentSpec(cell=cell, hidden_size=HIDDEN, bidirectional=bidirectional, kernel=kernel)
+        for kernel in ("native", "auto")
     }
+    ours = {name: our_steps(task, spec, folder / name) for name, spec in specs.items()}
+    return {"bare": bare_steps(bare, loss_of, task), **ours}
 
 
 def main() -> None:
@@ -172,26 +174,26 @@ def main() -> None:
 
     tasks: dict[str, Task] = {"bilstm on sst2": SST2(), "gru on sine": Sine()}
     table = Table(title=f"milliseconds a step, hidden {HIDDEN}, batch {BATCH}, median of {options.rounds} blocks")
-    for column in ("", "process", "bare", "ours", "ours / bare", "(quartiles)"):
-        table.add_column(column, justify="left" if column in ("", "process") else "right")
+    for column in ("", "process", "loop, kernel", "ms", "to bare", "(quartiles)", "to stock bare"):
+        table.add_column(column, justify="left" if column in ("", "process", "loop, kernel") else "right", no_wrap=True)
     stock: dict[str, float] = {}
     with TemporaryDirectory() as folder:
-        for tuned in (False, True):
-            if tuned:
+        for process in ("stock", "tuned"):
+            if process == "tuned":
                 tune_allocator()
-            for i, (name, task) in enumerate(tasks.items()):
+            for name, task in tasks.items():
                 task.prepare(options.data_dir, seed=0)
-                times = measure(contestants(task, i == 0, Path(folder) / f"{i}{tuned}"), options.rounds)
-                ratios = [ours / bare for bare, ours in zip(times["bare"], times["ours"], strict=True)]
-                low, middle, high = statistics.quantiles(ratios, n=4)
-                bare, ours = (statistics.median(times[key]) for key in ("bare", "ours"))
-                spread = f"{low:.3f} .. {high:.3f}"
-                process = "both tuned" if tuned else "both stock"
-                table.add_row(name, process, f"{bare:.2f}", f"{ours:.2f}", f"{middle:.3f}", spread)
-                before = stock.setdefault(name, bare)
-                if tuned:
-                    table.add_row(name, "bare stock", f"{before:.2f}", f"{ours:.2f}", f"{ours / before:.3f}", "")
-    Console().print(table)
+                place = Path(folder) / f"{process} {name}"
+                place.mkdir()
+                times = measure(contestants(task, isinstance(task, SST2), place), options.rounds)
+                before = stock.setdefault(name, statistics.median(times["bare"]))
+                for loop, blocks in times.items():
+                    ratios = [block / bare for block, bare in zip(blocks, times["bare"], strict=True)]
+                    low, middle, high = statistics.quantiles(ratios, n=4)
+                    median = statistics.median(blocks)
+                    row = (f"{median:.2f}", f"{middle:.3f}", f"{low:.3f} .. {high:.3f}", f"{median / before:.3f}")
+                    table.add_row(name, process, loop, *row)
+    Console(width=110).print(table)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     Console().print(
         f"peak memory of the process {peak:.0f} MiB; torch {torch.__version__}, {torch.get_num_threads()} threads"
