@@ -6,6 +6,7 @@ from seqtrain.models.convlstm import ConvLSTMSpec
 from seqtrain.models.core import Core, State
 from seqtrain.models.model_spec import ModelSpec
 from seqtrain.models.recurrent import RecurrentSpec
+from seqtrain.models.self_attention import SelfAttentionSpec
 from seqtrain.models.stack import Recurrent, StackSpec
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Part",
     "Recurrent",
     "RecurrentSpec",
+    "SelfAttentionSpec",
     "SequenceModel",
     "StackSpec",
     "State",

@@ -12,6 +12,7 @@ from seqtrain.models.core import Core, State
 from seqtrain.models.model_spec import ModelSpec, Pooling
 from seqtrain.models.padded import RealSteps
 from seqtrain.models.readout import MapReadout, Readout, build_readout
+from seqtrain.models.self_attention import SelfAttention
 from seqtrain.models.stem import Stem, build_stem
 from seqtrain.spec import UNREAD, Align, Element, Symbols, TaskSpec
 
@@ -80,6 +81,8 @@ class SequenceModel(nn.Module):
             LengthError: If a length is below 1 or above T.
         """
         real, features = self._features(batch)
+        if isinstance(self.core, SelfAttention):
+            return self.core.weights(features, batch.lengths)
         if self.attention is None:
             return ()
         outputs, state = self.core(features, batch.lengths, state)
