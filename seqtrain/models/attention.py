@@ -4,13 +4,20 @@ from abc import ABC, abstractmethod
 from typing import Literal, final
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
+from seqtrain.models.engine import tracing
 from seqtrain.models.multihead import MultiHeadAttention, softmax_over_visible
 from seqtrain.models.padded import RealSteps
 
 Score = Literal["dot", "additive"]
+AT_ONCE = {"cpu": 1 << 19}
+"""Values that a device compares at once: on the CPU, few enough for its cache."""
+AT_ONCE_ELSEWHERE = 1 << 24
+"""On all other devices, enough to keep them busy."""
 
 
 @final
@@ -95,7 +102,9 @@ class BahdanauAttention(Attention):
     """(s | c), a query and its context: what it found in the steps  (Bahdanau 2015, arXiv 1409.0473, A.1.2).
 
     c = sum_t a_t y_t (eq 5), a = softmax over the steps it may see (eq 6) of v . tanh(W s + U y_t).
-    From each step this takes memory for (B, T, T, attention_size) values.
+
+    From each step, (B, T, T, attention_size) values are compared: a few queries at a time, and once more on the way
+    back, so that they stay in the cache and memory holds none of them.
     """
 
     def __init__(self, width: int, attention_size: int, *, causal: bool) -> None:
@@ -119,9 +128,28 @@ class BahdanauAttention(Attention):
         self, steps: Float[Tensor, "B T D"], real: RealSteps, query: Float[Tensor, "B D"] | None = None
     ) -> Float[Tensor, "B N Q T"]:
         """How much each query looks at each step; one head."""
-        asking = self.W(steps if query is None else query.unsqueeze(1)).unsqueeze(2)  # (B, Q, 1, A)
-        scores = self.v(torch.tanh(asking + self.U(steps).unsqueeze(1))).squeeze(-1)  # (B, Q, T)
-        return softmax_over_visible(scores.unsqueeze(1), real, causal=self.causal and query is None)
+        causal = self.causal and query is None
+        asking = self.W(steps if query is None else query.unsqueeze(1))  # (B, Q, A)
+        scores = self._scores(asking, self.U(steps), causal=causal)
+        return softmax_over_visible(scores.unsqueeze(1), real, causal=causal)
+
+    def _scores(self, asking: Tensor, asked: Tensor, *, causal: bool) -> Tensor:
+        """(B, Q, T) scores of (B, Q, A) and (B, T, A); if causal, arbitrary where a query sees nothing."""
+        (_, queries, _), steps = asking.shape, asked.shape[1]
+        at_once = max(1, AT_ONCE.get(asked.device.type, AT_ONCE_ELSEWHERE) // asked.numel())
+        if queries <= at_once or tracing():
+            return self._compare(asking, asked)
+        pieces: list[Tensor] = []
+        for part in asking.split(at_once, 1):
+            seen = min(steps, at_once * (len(pieces) + 1)) if causal else steps
+            piece = checkpoint(self._compare, part, asked[:, :seen], use_reentrant=False, preserve_rng_state=False)
+            pieces.append(F.pad(piece, (0, steps - seen)))
+        return torch.cat(pieces, 1)
+
+    def _compare(self, asking: Tensor, asked: Tensor) -> Tensor:
+        """The score v . tanh(W s + U y) of each query and each step."""
+        scores: Tensor = self.v(torch.tanh(asking.unsqueeze(2) + asked.unsqueeze(1))).squeeze(-1)
+        return scores
 
     def describe(self) -> str:
         """The part as built: "Bahdanau attention (64), causal"."""

@@ -47,7 +47,7 @@ class AttentionSpec(StackSpec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        assert self.recurrent  # which checks the options of the layers
+        _ = self.recurrent  # which checks the options of its layers
         for option, owner in (("score", "pooling"), ("num_heads", "multihead")):
             value = getattr(self, option)
             if value is not None and self.attention != owner:

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from seqtrain.models.attention import AttentionPooling, BahdanauAttention, MultiHeadOverSteps
+from seqtrain.models.attention import AT_ONCE, AttentionPooling, BahdanauAttention, MultiHeadOverSteps
 from seqtrain.models.multihead import MultiHeadAttention
 from seqtrain.models.padded import RealSteps
 from tests.models.cases import LENGTHS, Results, assert_same, draw, spoilt
@@ -53,8 +53,10 @@ def test_pooling_is_the_oracles(score: str) -> None:
     assert_same(ours, expected)
 
 
+@pytest.mark.parametrize("queries_at_once", [1, 3, 99])
 @pytest.mark.parametrize("asked_by", ["a query", "each step", "each step, causal"])
-def test_bahdanau_is_the_oracles(asked_by: str) -> None:
+def test_bahdanau_is_the_oracles(asked_by: str, queries_at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(AT_ONCE, "cpu", queries_at_once * len(LENGTHS) * max(LENGTHS) * UNITS)
     causal, each = "causal" in asked_by, "each" in asked_by
     attention = BahdanauAttention(WIDTH, UNITS, causal=causal).double()
     steps, real = draw_steps()

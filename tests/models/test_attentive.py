@@ -7,6 +7,7 @@ from torch import Tensor
 from seqtrain.batch import Batch
 from seqtrain.errors import ConfigError, LengthError
 from seqtrain.models import AttentionSpec, ModelSpec, RecurrentSpec, SequenceModel, build_model, parts
+from seqtrain.models.padded import RealSteps
 from seqtrain.spec import Align, Element, Symbols, TaskSpec, Values
 
 LENGTHS = [5, 2, 3]
@@ -222,12 +223,16 @@ def test_attention_against_a_loop_over_sequences(word: str, pooling: str, option
         attention = model.attention
         if word == "bahdanau":
             scores = attention.v(torch.tanh(attention.W(queries).transpose(0, 1) + attention.U(outputs)))  # (Q, T, 1)
-            vectors = torch.cat([queries[0], scores.softmax(1).squeeze(-1) @ outputs[0]], -1)
+            weights = scores.softmax(1).squeeze(-1)
+            vectors = torch.cat([queries[0], weights @ outputs[0]], -1)
+            weights = weights.unsqueeze(0)
         else:
             q, k, v = _heads(attention, queries[0], outputs[0])
             scores = torch.einsum("qnd,tnd->nqt", q, k) / q.shape[-1] ** 0.5
-            found = torch.einsum("nqt,tnd->qnd", scores.softmax(-1), v)
+            weights = scores.softmax(-1)
+            found = torch.einsum("nqt,tnd->qnd", weights, v)
             vectors = attention.norm(queries[0] + attention.attention.out_proj(found.flatten(1)))
+        torch.testing.assert_close(model.attention_weights(batch)[0][b, :, : len(queries[0]), :length], weights)
         vector = {"last": vectors[-1], "mean": vectors.mean(0), "max": vectors.amax(0)}[pooling]
         torch.testing.assert_close(answers[b], model.readout(vector))
 
@@ -236,6 +241,31 @@ def _heads(attention: torch.nn.Module, queries: Tensor, steps: Tensor) -> tuple[
     matrices = attention.attention.in_proj_weight.chunk(3)
     pairs = zip(matrices, (queries, steps, steps), strict=True)
     return tuple((x @ matrix.T).unflatten(-1, (4, -1)) for matrix, x in pairs)
+
+
+def test_dropout_is_on_what_multihead_attention_found() -> None:
+    spec = AttentionSpec(attention="multihead", hidden_size=4, dropout=0.5)
+    model, outputs = build(spec, TASKS["each"]), torch.randn(1, 5, 4, dtype=torch.float64)
+    real = RealSteps(torch.tensor([5]), 5, outputs.device)
+    assert not torch.equal(model.attention(outputs, real), model.attention(outputs, real))
+    model.eval()
+    assert torch.equal(model.attention(outputs, real), model.attention(outputs, real))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@every_pair
+@pytest.mark.parametrize("autocast", [False, True])
+def test_a_gpu_answers_as_the_cpu_does(word: str, task: str, autocast: bool) -> None:
+    model, batch = build(SPECS[word], TASKS[task]).float(), batch_for(TASKS[task])
+    batch = with_inputs(batch, batch.inputs.float()) if batch.inputs.is_floating_point() else batch
+    expected = real(model(batch)[0], batch, TASKS[task]), model.attention_weights(batch)[0]
+    model, there = model.cuda(), batch.to(torch.device("cuda"))
+    with torch.autocast("cuda", torch.bfloat16, enabled=autocast):
+        answers, weights = real(model(there)[0], batch, TASKS[task]), model.attention_weights(there)[0]
+    close = {"rtol": 0.1, "atol": 0.05} if autocast else {"rtol": 1e-3, "atol": 1e-4}
+    torch.testing.assert_close((answers.cpu(), weights.cpu()), expected, check_dtype=False, **close)
+    answers.float().sum().backward()
 
 
 def test_a_state_goes_on_in_the_recurrent_layers() -> None:

@@ -206,6 +206,22 @@ def test_bfloat16_and_autocast_are_near(causal: bool) -> None:
     assert (half - exact).norm() < 0.1 * exact.norm()
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@every_mask
+@pytest.mark.parametrize("autocast", [False, True])
+def test_a_gpu_reads_as_the_cpu_does(causal: bool, autocast: bool) -> None:
+    core = build(causal=causal).float()
+    x, lengths = draw_x(*LENGTHS)
+    expected, _ = core(x.float(), lengths)
+    core.cuda()
+    with torch.autocast("cuda", torch.bfloat16, enabled=autocast):
+        outputs, _ = core(x.float().cuda(), lengths)
+    close = {"rtol": 0.1, "atol": 0.05} if autocast else {"rtol": 1e-3, "atol": 1e-4}
+    torch.testing.assert_close(outputs.cpu(), expected, check_dtype=False, **close)
+    outputs.float().sum().backward()
+
+
 def test_dropout_acts_on_both_halves_of_a_block_in_training_only() -> None:
     core, plain = build(dropout=0.5, num_layers=1), build(num_layers=1)
     plain.load_state_dict(core.state_dict())
