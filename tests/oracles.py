@@ -1,4 +1,4 @@
-"""Recurrent cells in plain NumPy, written from their equations, with gradients derived by hand.
+"""Recurrent cells and attention in plain NumPy, written from their equations, with gradients derived by hand.
 
 Each cell reads one sequence, a step at a time, and returns a function that carries gradients back. They
 share nothing with the package, which is held to them. Weights go by torch's names, gates stand in torch's
@@ -362,3 +362,38 @@ def read(
         return d_outputs, tuple(np.stack(parts) for parts in zip(*d_starts, strict=True)), d_layers
 
     return outputs, tuple(np.stack(parts) for parts in zip(*finals, strict=True)), backward
+
+
+Attended = tuple[Array, Array, Callable[[Array], tuple[Array, ...]]]
+"""A context, the weights of the steps, and from the context's gradient to those of the arguments."""
+
+
+def attend(y: Array, scores: Array) -> Attended:
+    """c = sum_t a_t y_t; a = softmax of the scores of these steps."""
+    a = np.exp(scores - scores.max())
+    a /= a.sum()
+
+    def backward(dc: Array) -> tuple[Array, ...]:
+        da = y @ dc
+        return np.outer(a, dc), a * (da - a @ da)
+
+    return a @ y, a, backward
+
+
+def dot_attention(y: Array, v: Array) -> Attended:
+    """score_t = y_t . v."""
+    context, a, attended = attend(y, y @ v)
+    return context, a, lambda dc: (attended(dc)[0] + np.outer(attended(dc)[1], v), y.T @ attended(dc)[1])
+
+
+def additive_attention(y: Array, u: Array, k: Array, v: Array) -> Attended:
+    """score_t = v . tanh(U y_t + k), where k is a bias, or W s of a query s  (Bahdanau 2015, A.1.2)."""
+    hidden = np.tanh(y @ u.T + k)
+    context, a, attended = attend(y, hidden @ v)
+
+    def backward(dc: Array) -> tuple[Array, ...]:
+        dy, d_scores = attended(dc)
+        da = np.outer(d_scores, v) * (1 - hidden**2)
+        return dy + da @ u, da.T @ y, da.sum(0), hidden.T @ d_scores
+
+    return context, a, backward

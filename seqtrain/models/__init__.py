@@ -1,19 +1,23 @@
 """Models: stems, cores and readouts, and the assembler that puts them together."""
 
 from seqtrain.models.assembler import Part, SequenceModel, build_model, parts
+from seqtrain.models.attentive import AttentionSpec
 from seqtrain.models.convlstm import ConvLSTMSpec
 from seqtrain.models.core import Core, State
 from seqtrain.models.model_spec import ModelSpec
 from seqtrain.models.recurrent import RecurrentSpec
+from seqtrain.models.self_attention import SelfAttentionSpec
 from seqtrain.models.stack import Recurrent, StackSpec
 
 __all__ = [
+    "AttentionSpec",
     "ConvLSTMSpec",
     "Core",
     "ModelSpec",
     "Part",
     "Recurrent",
     "RecurrentSpec",
+    "SelfAttentionSpec",
     "SequenceModel",
     "StackSpec",
     "State",

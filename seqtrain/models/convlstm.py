@@ -53,7 +53,7 @@ class ConvLSTMSpec(StackSpec):
         peephole = "" if self.peephole is None else " with peepholes"
         return f"ConvLSTM {self.kernel_size}x{self.kernel_size}{peephole}"
 
-    def build_core(self, features: tuple[int, ...]) -> Recurrent:
+    def build_core(self, features: tuple[int, ...], task: TaskSpec) -> Recurrent:
         """The core that reads steps of (C, Y, X) images."""
         _, *places = features
         return Recurrent(self, LSTM(self.peephole, Convolution(self.kernel_size), tuple(places)), features)

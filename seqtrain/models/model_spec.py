@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from seqtrain.errors import ConfigError
+from seqtrain.models.attention import Attention, AttentionPooling
 from seqtrain.models.core import Core
 from seqtrain.spec import Align, TaskSpec, Values
 
@@ -67,5 +68,9 @@ class ModelSpec(ABC):
         """Why this architecture makes no sense on such a task, in the words of `refusal`."""
 
     @abstractmethod
-    def build_core(self, features: tuple[int, ...]) -> Core:
-        """The core that reads steps of such features."""
+    def build_core(self, features: tuple[int, ...], task: TaskSpec) -> Core:
+        """The core that reads steps of such features, for such a task."""
+
+    def build_attention(self, features: tuple[int, ...], task: TaskSpec) -> AttentionPooling | Attention | None:
+        """What looks at the core's outputs of such features: nothing, unless an architecture has it."""
+        return None

@@ -6,6 +6,7 @@ from typing import Literal, assert_never, final
 from seqtrain.errors import ConfigError
 from seqtrain.models.cells import GRU, LSTM, Cell, ChoGRU, Elman, LayerNormLSTM, Nonlinearity, Peephole
 from seqtrain.models.stack import Recurrent, StackSpec
+from seqtrain.spec import TaskSpec
 
 CellName = Literal["rnn", "lstm", "gru", "gru_cho", "peephole_lstm", "layernorm_lstm"]
 Norm = Literal["gates", "output"]
@@ -68,7 +69,7 @@ class RecurrentSpec(StackSpec):
             case _:
                 assert_never(self.cell)
 
-    def build_core(self, features: tuple[int, ...]) -> Recurrent:
+    def build_core(self, features: tuple[int, ...], task: TaskSpec) -> Recurrent:
         """The core that reads steps of F features."""
         return Recurrent(self, self._cell(), features, normalise=self.norm == "output")
 

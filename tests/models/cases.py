@@ -6,11 +6,14 @@ import torch
 from torch import Tensor
 
 from seqtrain.models import ConvLSTMSpec, Recurrent, RecurrentSpec, StackSpec, State
+from seqtrain.spec import Align, TaskSpec, Values
 from tests.oracles import CELLS, read
 
 LENGTHS = [4, 7, 1, 5]
 FEATURES, HIDDEN, LAYERS = 3, 4, 2
 IMAGE = (2, 3, 4)
+TASK = TaskSpec(Values(), Values(), Align.EACH)
+"""For a core built by itself."""
 CELL_OPTIONS = {
     "rnn": {"cell": "rnn"},
     "rnn_relu": {"cell": "rnn", "nonlinearity": "relu"},
@@ -60,7 +63,7 @@ every_direction = pytest.mark.parametrize("direction", DIRECTION_OPTIONS)
 
 def build(case: str, direction: str = "forward", *, dtype: torch.dtype = torch.float64, **options: object) -> Recurrent:
     torch.manual_seed(1)
-    core = spec_of(case, direction, **options).build_core(step_of(case))
+    core = spec_of(case, direction, **options).build_core(step_of(case), TASK)
     return core.to(dtype)
 
 

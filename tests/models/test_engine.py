@@ -6,6 +6,7 @@ from seqtrain.models import ConvLSTMSpec, Recurrent, RecurrentSpec
 from tests.models.cases import (
     CASES,
     LENGTHS,
+    TASK,
     assert_same,
     build,
     draw_state,
@@ -130,7 +131,7 @@ def test_float32_stays_close_to_float64(case: str) -> None:
 
 @pytest.mark.parametrize("cell", ["gru", "gru_cho", "peephole_lstm", "layernorm_lstm"])
 def test_compilers_see_the_loop(cell: str) -> None:
-    core = RecurrentSpec(cell=cell, hidden_size=4, kernel="engine").build_core((3,)).double()
+    core = RecurrentSpec(cell=cell, hidden_size=4, kernel="engine").build_core((3,), TASK).double()
     weights, x = core.layers[0][0], draw_x(cell, 2, 3)
 
     class Reader(nn.Module):
@@ -152,8 +153,8 @@ def test_compilers_see_the_loop(cell: str) -> None:
 
 def test_a_convlstm_of_one_place_is_an_lstm() -> None:
     options = {"hidden_size": 4, "num_layers": 2, "bidirectional": True}
-    vectors = RecurrentSpec(cell="lstm", **options).build_core((3,)).double()
-    maps = ConvLSTMSpec(kernel_size=1, **options).build_core((3, 1, 1)).double()
+    vectors = RecurrentSpec(cell="lstm", **options).build_core((3,), TASK).double()
+    maps = ConvLSTMSpec(kernel_size=1, **options).build_core((3, 1, 1), TASK).double()
     maps.load_state_dict({name: w[..., None, None] if w.dim() == 2 else w for name, w in vectors.state_dict().items()})
     x, lengths = draw_x("lstm", 4, 7), torch.tensor(LENGTHS)
     (outputs, state), (expected, expected_state) = maps(x[..., None, None], lengths), vectors(x, lengths)

@@ -9,7 +9,7 @@ from seqtrain.batch import Batch
 from seqtrain.errors import ConfigError
 from seqtrain.models import ConvLSTMSpec, RecurrentSpec, build_model, parts
 from seqtrain.spec import Align, Element, Symbols, TaskSpec, Values
-from tests.models.cases import HIDDEN, LENGTHS, build, draw_x, every_cell, every_direction, spec_of
+from tests.models.cases import HIDDEN, LENGTHS, TASK, build, draw_x, every_cell, every_direction, spec_of
 
 FORGETFUL = ["lstm", "peephole_lstm", "peephole_lstm_full", "layernorm_lstm", "convlstm", "convlstm_peephole"]
 
@@ -88,7 +88,7 @@ def test_recurrent_dropout_acts_in_training_only_and_keeps_the_first_step(case: 
 
 def test_recurrent_dropout_is_one_mask_per_sequence() -> None:
     """A network of relu that only hands on: what is dropped once is gone for good, what is kept doubles."""
-    core = RecurrentSpec(cell="rnn", nonlinearity="relu", hidden_size=64, recurrent_dropout=0.5).build_core((1,))
+    core = RecurrentSpec(cell="rnn", nonlinearity="relu", hidden_size=64, recurrent_dropout=0.5).build_core((1,), TASK)
     for weight in core.parameters():
         nn.init.zeros_(weight)
     nn.init.eye_(core.layers[0][0].weight_hh_l0)

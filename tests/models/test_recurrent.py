@@ -14,6 +14,7 @@ from tests.models.cases import (
     HIDDEN,
     LAYERS,
     LENGTHS,
+    TASK,
     assert_same,
     build,
     draw_state,
@@ -317,4 +318,4 @@ def test_both_directions_are_refused_where_later_steps_are_hidden() -> None:
 )
 def test_a_core_describes_itself(options: dict[str, object], words: str) -> None:
     with torch.device("meta"):
-        assert RecurrentSpec(hidden_size=1024, **options).build_core((3,)).describe() == words
+        assert RecurrentSpec(hidden_size=1024, **options).build_core((3,), TASK).describe() == words
