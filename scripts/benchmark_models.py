@@ -39,6 +39,7 @@ from torch.profiler import ProfilerActivity
 
 from seqtrain.device import tune_allocator
 from seqtrain.models import ConvLSTMSpec, RecurrentSpec, StackSpec
+from seqtrain.spec import Align, TaskSpec, Values
 
 Step = Callable[[], None]
 
@@ -135,7 +136,7 @@ class Ours(nn.Module):
 
     def __init__(self, spec: StackSpec, shape: tuple[int, ...]) -> None:
         super().__init__()
-        self.core = spec.build_core(shape[2:])
+        self.core = spec.build_core(shape[2:], TaskSpec(Values(shape[2:]), Values(shape[2:]), Align.EACH))
         self.lengths = torch.full((shape[0],), shape[1])
 
     def forward(self, x: Tensor) -> Tensor:
