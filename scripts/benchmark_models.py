@@ -271,7 +271,7 @@ def main() -> None:
     """Measures and prints."""
     options = parse()
     torch.set_num_threads(options.threads)
-    console = Console()
+    console = Console(width=170)
     seconds, rounds = (1.5, 15) if options.quick else (8.0, 41)
     found = list(rows(options))
     stock = [
