@@ -16,12 +16,11 @@ from seqtrain.tasks import Split
 from seqtrain.trainer import Trainer
 
 
-def start_panel(config: RunConfig, model: SequenceModel, trainer: Trainer) -> Panel:
+def start_panel(config: RunConfig, model: SequenceModel, trainer: Trainer, baseline: dict[str, float]) -> Panel:
     """What is about to be trained."""
     data = facts_table()
     sizes = [f"{len(trainer.task.examples(split)):,} {split}" for split in (Split.TRAIN, Split.VAL)]
     data.add_row("data", ", ".join(sizes))
-    baseline = trainer.task.baseline()
     metric = trainer.task.metric
     others = "".join(f", {name} {number(value)}" for name, value in baseline.items() if name != metric)
     data.add_row("to beat", f"{metric} {number(baseline[metric])}{others}  [dim]the trivial answer on val[/]")

@@ -6,6 +6,7 @@ import platform
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -113,13 +114,14 @@ def train(config: RunConfig, claim: Callable[[], Path], console: Console, state:
         )
         if state is not None:
             trainer.load_state_dict(state)
-        log.say(start_panel(config, model, trainer))
-        return finish(config, trainer, log)
+        baseline = task.baseline()
+        log.say(start_panel(config, model, trainer, baseline))
+        return finish(config, trainer, baseline, log)
 
 
-def finish(config: RunConfig, trainer: Trainer, log: RunLog) -> Outcome:
+def finish(config: RunConfig, trainer: Trainer, baseline: dict[str, float], log: RunLog) -> Outcome:
     """Runs the loop and writes the summary, whatever comes of it."""
-    log.summary(summarize(config, trainer, "running", None, {}))
+    log.summary(summarize(config, trainer, baseline, "running", None, {}))
     test: dict[str, float] = {}
     try:
         end = trainer.fit()
@@ -128,9 +130,9 @@ def finish(config: RunConfig, trainer: Trainer, log: RunLog) -> Outcome:
             test = test_best(trainer)
     except BaseException as error:
         reason = str(error) or type(error).__name__
-        log.summary(summarize(config, trainer, "failed", reason, test))
+        log.summary(summarize(config, trainer, baseline, "failed", reason, test))
         raise
-    summary = summarize(config, trainer, "stopped" if stopped else "finished", end, test)
+    summary = summarize(config, trainer, baseline, "stopped" if stopped else "finished", end, test)
     log.summary(summary)
     log.say(end_panel(summary, log.folder))
     return Outcome(log.folder, summary, end if stopped else None)
@@ -240,7 +242,12 @@ def models_that_fit(task: TaskSpec) -> list[str]:
 
 
 def summarize(
-    config: RunConfig, trainer: Trainer, status: str, end: str | None, test: dict[str, float]
+    config: RunConfig,
+    trainer: Trainer,
+    baseline: dict[str, float],
+    status: str,
+    end: str | None,
+    test: dict[str, float],
 ) -> dict[str, Any]:
     """What summary.json holds."""
     progress = trainer.progress
@@ -259,7 +266,7 @@ def summarize(
         "best": {"step": progress.best_step, **bare(progress.best)},
         "val": bare(progress.val),
         "test": bare(test),
-        "baseline": trainer.task.baseline(),
+        "baseline": baseline,
         "versions": versions(),
         "git_commit": git_commit(),
     }
@@ -276,6 +283,7 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
 
+@cache
 def git_commit() -> str | None:
     """The commit of the checkout that seqtrain runs from, `+` where it has been edited; None outside one."""
     git = ["git", "-C", str(Path(__file__).parent)]

@@ -91,6 +91,18 @@ class Cell(ABC):
         """Carries the gradients of outputs (T, B, ...) and final state back through all steps."""
 
 
+class AffineCell(Cell, ABC):
+    """A cell whose input and memory meet in one sum, so that all biases act at once: W_ih x + b_ih + b_hh."""
+
+    def project(self, x: Tensor, w: Weights) -> tuple[Tensor, tuple[Tensor, ...]]:
+        return self.connection.apply_all(x, w["weight_ih"], w["bias_ih"] + w["bias_hh"]), ()
+
+    def project_back(
+        self, d: Tensor, x: Tensor, w: Weights, kept: tuple[Tensor, ...], *, of_input: bool
+    ) -> tuple[Tensor | None, dict[str, Tensor]]:
+        return affine_back(self.connection, d, x, w, of_input=of_input)
+
+
 class CellWeights(nn.Module):
     """One layer's weights in one direction, each from U(-1/sqrt(D), 1/sqrt(D)) as in torch's own layers."""
 

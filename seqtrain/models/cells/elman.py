@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, final
 import torch
 from torch import Tensor, nn
 
-from seqtrain.models.cells.cell import Cell, Gradients, Tape, Weights, across, affine_back, total
+from seqtrain.models.cells.cell import AffineCell, Gradients, Tape, Weights, across, total
 from seqtrain.models.cells.pointwise import memory, tanh, tanh_slope
 from seqtrain.models.core import State
 
@@ -13,7 +13,7 @@ Nonlinearity = Literal["tanh", "relu"]
 
 
 @final
-class Elman(Cell):
+class Elman(AffineCell):
     """h_t = f(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh), f tanh or relu  (Elman 1990; torch.nn.RNN)."""
 
     gates: ClassVar[tuple[str, ...]] = ("h",)
@@ -29,14 +29,6 @@ class Elman(Cell):
         apply = self.connection.apply
         a = apply(x, w["weight_ih"], w["bias_ih"]) + apply(seen, w["weight_hh"], w["bias_hh"])
         return (a.tanh() if self.nonlinearity == "tanh" else a.relu(),)
-
-    def project(self, x: Tensor, w: Weights) -> tuple[Tensor, tuple[Tensor, ...]]:
-        return self.connection.apply_all(x, w["weight_ih"], w["bias_ih"] + w["bias_hh"]), ()
-
-    def project_back(
-        self, d: Tensor, x: Tensor, w: Weights, kept: tuple[Tensor, ...], *, of_input: bool
-    ) -> tuple[Tensor | None, dict[str, Tensor]]:
-        return affine_back(self.connection, d, x, w, of_input=of_input)
 
     def hold(self, projected: Tensor, padding: Tensor) -> None:
         """Silences relu on padding, where it could grow without bounds; tanh can't."""

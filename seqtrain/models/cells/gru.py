@@ -5,7 +5,7 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor, nn
 
-from seqtrain.models.cells.cell import Cell, CellWeights, Gradients, Tape, Weights, affine_back, total
+from seqtrain.models.cells.cell import AffineCell, Cell, CellWeights, Gradients, Tape, Weights, affine_back, total
 from seqtrain.models.cells.pointwise import chunks_back, memory, sigmoid_slope, tanh, tanh_slope
 from seqtrain.models.core import State
 
@@ -95,7 +95,7 @@ class GRU(Cell):
 
 
 @final
-class ChoGRU(Cell):
+class ChoGRU(AffineCell):
     """The reset gate acts before the matmul  (Cho 2014, arXiv 1406.1078v3; the textbooks).
 
     r = s(W_ir x + b_ir + W_hr h + b_hr); z likewise; n = tanh(W_in x + b_in + W_hn (r h) + b_hn);
@@ -126,14 +126,6 @@ class ChoGRU(Cell):
         r, z = (x_r + h_r).sigmoid(), (x_z + h_z).sigmoid()
         n = (x_n + self.connection.apply(r * seen, w_n, b_n)).tanh()
         return ((1 - z) * n + z * h,)
-
-    def project(self, x: Tensor, w: Weights) -> tuple[Tensor, tuple[Tensor, ...]]:
-        return self.connection.apply_all(x, w["weight_ih"], w["bias_ih"] + w["bias_hh"]), ()
-
-    def project_back(
-        self, d: Tensor, x: Tensor, w: Weights, kept: tuple[Tensor, ...], *, of_input: bool
-    ) -> tuple[Tensor | None, dict[str, Tensor]]:
-        return affine_back(self.connection, d, x, w, of_input=of_input)
 
     def hold(self, projected: Tensor, padding: Tensor) -> None:
         """Nothing to do: h stays within (-1, 1) and is found in the outputs."""

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, final
 import torch
 from torch import Tensor, nn
 
-from seqtrain.models.cells.cell import Cell, CellWeights, Gradients, Tape, Weights, across, affine_back, total
+from seqtrain.models.cells.cell import AffineCell, CellWeights, Gradients, Tape, Weights, across, total
 from seqtrain.models.cells.connection import Connection
 from seqtrain.models.cells.pointwise import SHUT, chunks_back, memory, sigmoid_slope, tanh, tanh_slope
 from seqtrain.models.core import State
@@ -14,7 +14,7 @@ Peephole = Literal["diagonal", "full"]
 
 
 @final
-class LSTM(Cell):
+class LSTM(AffineCell):
     """i = s(W_ii x + b_ii + W_hi h + b_hi + W_ci c); f likewise; g = tanh(W_ig x + b_ig + W_hg h + b_hg).
 
     c' = f c + i g; o = s(W_io x + b_io + W_ho h + b_ho + W_co c'); h' = o tanh(c').
@@ -71,14 +71,6 @@ class LSTM(Cell):
 
     def _peep(self, c: Tensor, weight: Tensor) -> Tensor:
         return weight * c if self.peephole == "diagonal" else self.connection.apply(c, weight)
-
-    def project(self, x: Tensor, w: Weights) -> tuple[Tensor, tuple[Tensor, ...]]:
-        return self.connection.apply_all(x, w["weight_ih"], w["bias_ih"] + w["bias_hh"]), ()
-
-    def project_back(
-        self, d: Tensor, x: Tensor, w: Weights, kept: tuple[Tensor, ...], *, of_input: bool
-    ) -> tuple[Tensor | None, dict[str, Tensor]]:
-        return affine_back(self.connection, d, x, w, of_input=of_input)
 
     def hold(self, projected: Tensor, padding: Tensor) -> None:
         """Shuts the input gate and opens the forget gate on padding."""
