@@ -5,7 +5,7 @@ size, L layers, V symbols, C Y X channels, rows, columns.
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -27,30 +27,32 @@ class Batch:
         inputs: Ids or values; what stands at or past a sequence's length is never read.
         lengths: Real input steps per sequence, in 1..T, always on the CPU.
         targets: What the model should say, laid out as the task's alignment asks:
-            (B, ...) whole, (B, T, ...) each, (B, U, ...) ahead or free.
+            (B, ...) whole, (B, T, ...) each, (B, U, ...) ahead or free. Free ones end with EOS.
         indices: Which examples of the split these are, on the CPU, to name them in a message.
+        target_lengths: Real steps of the targets, in 1..U, on the CPU, where they have a length of their own; what
+            stands past it is never scored. None where the alignment tells it.
     """
 
     inputs: Shaped[Tensor, "B T ..."]
     lengths: Int[Tensor, " B"]
     targets: Shaped[Tensor, "B ..."]
     indices: Int[Tensor, " B"]
+    target_lengths: Int[Tensor, " B"] | None = None
 
     def __len__(self) -> int:
         return len(self.lengths)
 
     def to(self, device: torch.device) -> "Batch":
         """Moves inputs and targets to a device; lengths and indices stay on the CPU."""
-        return Batch(
+        return replace(
+            self,
             inputs=self.inputs.to(device, non_blocking=True),
-            lengths=self.lengths,
             targets=self.targets.to(device, non_blocking=True),
-            indices=self.indices,
         )
 
     def pin_memory(self) -> "Batch":
         """Copies inputs and targets to page-locked memory; the data loader calls this on CUDA."""
-        return Batch(self.inputs.pin_memory(), self.lengths, self.targets.pin_memory(), self.indices)
+        return replace(self, inputs=self.inputs.pin_memory(), targets=self.targets.pin_memory())
 
 
 def length_mask(lengths: Int[Tensor, " B"], steps: int, device: torch.device | None = None) -> Bool[Tensor, "B T"]:
@@ -75,6 +77,11 @@ class Examples(ABC, Dataset[Batch]):
 
     lengths: NDArray[np.int64] | None = None
     """Steps per example, by which batches are bucketed; None if all are equally long."""
+    successive: bool = False
+    """Whether each example goes on where the one before it ended. An epoch then reads them as streams, side by side
+    in a batch, so that each batch goes on where the one before it ended."""
+    max_streams: int | None = None
+    """The most streams that evaluation reads successive examples in, each begun without a memory; None is a batch."""
 
     @abstractmethod
     def __len__(self) -> int:

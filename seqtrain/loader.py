@@ -22,7 +22,12 @@ Plan = list[NDArray[np.int64]]
 
 
 def train_plan(examples: Examples, batch_size: int, seed: int, epoch: int) -> Plan:
-    """Draws every example exactly once, shuffled, those of like length together; the last batch may be smaller."""
+    """Draws every example exactly once, shuffled, those of like length together; the last batch may be smaller.
+
+    Successive examples are read in their order, as streams.
+    """
+    if examples.successive:
+        return _streams(len(examples), batch_size)
     rng = np.random.default_rng([seed, epoch])
     order = rng.permutation(len(examples))
     if examples.lengths is None:
@@ -34,7 +39,12 @@ def train_plan(examples: Examples, batch_size: int, seed: int, epoch: int) -> Pl
 
 
 def eval_plan(examples: Examples, batch_size: int) -> Plan:
-    """Reads every example exactly once, the longest first: if memory runs short, it does so at once."""
+    """Reads every example exactly once, the longest first: if memory runs short, it does so at once.
+
+    Successive examples are read in their order, as streams.
+    """
+    if examples.successive:
+        return _streams(len(examples), min(batch_size, examples.max_streams or batch_size))
     if examples.lengths is None:
         return _cut(np.arange(len(examples)), batch_size)
     return _cut(np.argsort(-examples.lengths, kind="stable"), batch_size)
@@ -73,6 +83,12 @@ def eval_loader(
 
 def _cut(order: NDArray[np.int64], size: int) -> Plan:
     return [order[start : start + size] for start in range(0, len(order), size)]
+
+
+def _streams(count: int, most: int) -> Plan:
+    """Cuts successive examples into streams; a batch takes the next example of each, the longer streams first."""
+    streams = np.array_split(np.arange(count), min(most, count))
+    return [np.array([stream[turn] for stream in streams if turn < len(stream)]) for turn in range(len(streams[0]))]
 
 
 def _loader(examples: Examples, plan: Plan, epoch: int, num_workers: int, pin_memory: bool) -> DataLoader[Batch]:

@@ -145,6 +145,7 @@ def test_best(trainer: Trainer) -> dict[str, float]:
     test = trainer.evaluate(Split.TEST)
     progress = trainer.progress
     trainer.log.scalars(progress.best_step, progress.best_step / trainer.steps_per_epoch, progress.seconds, test)
+    trainer.log.pictures(progress.best_step, trainer.task.pictures(trainer.samples(Split.VAL)))
     return test
 
 

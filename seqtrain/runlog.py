@@ -3,7 +3,7 @@
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -13,10 +13,12 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
 from seqtrain.checkpoint import write_atomically
+from seqtrain.picture import Picture
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
+PLOTS = "plots"
 METRICS, SUMMARY, LOG = "metrics.jsonl", "summary.json", "train.log"
 
 
@@ -80,6 +82,14 @@ class RunLog:
         self.plain.print(line, highlight=False, soft_wrap=True)
         if self.progress is None or any(name.startswith(("val/", "test/")) for name in values):
             self.console.print(line, highlight=False, soft_wrap=True)
+
+    def pictures(self, step: int, pictures: Iterable[Picture]) -> None:
+        """Shows pictures in TensorBoard, and leaves each as a file."""
+        for picture in pictures:
+            name, content = picture.file()
+            (self.folder / PLOTS).mkdir(exist_ok=True)
+            write_atomically(self.folder / PLOTS / name, content)
+            picture.show(self.tensorboard, step)
 
     def start_progress(self, step: int, total_steps: int | None, shown: Sequence[str]) -> None:
         """Shows a bar from here to the end, with the latest of these values, where the console is a terminal."""

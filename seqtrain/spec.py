@@ -49,9 +49,11 @@ class TaskSpec:
         input: What stands at one input step.
         output: What stands at one output step.
         align: How output steps stand to input steps.
-        horizon: Future steps to predict; AHEAD only.
+        horizon: Future steps to predict, AHEAD; elsewhere, the most steps that a model writes by itself.
         causal: Whether an output may not see later inputs.
         carry: Whether successive batches continue one another (truncated BPTT).
+        continues: Whether outputs go on where inputs end, so that an output can be read as the next input: the
+            same symbols, or values of the same meaning.
     """
 
     input: Element
@@ -60,3 +62,4 @@ class TaskSpec:
     horizon: int = 1
     causal: bool = False
     carry: bool = False
+    continues: bool = False

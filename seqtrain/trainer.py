@@ -16,11 +16,13 @@ from seqtrain.checkpoint import rng_state, save, set_rng_state
 from seqtrain.device import Amp, autocast, pick_precision
 from seqtrain.errors import CheckpointError, ConfigError, TrainingError
 from seqtrain.loader import eval_loader, train_loader
+from seqtrain.model import Model, State
 from seqtrain.optimizer import OptimizerSpec
 from seqtrain.runlog import RunLog
 from seqtrain.scheduler import SchedulerSpec
 from seqtrain.signals import stop_on_signal
-from seqtrain.tasks.task import Split, Task
+from seqtrain.spec import Align
+from seqtrain.tasks.task import Sample, Split, Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +126,7 @@ class Trainer:
     def __init__(
         self,
         config: TrainerConfig,
-        model: nn.Module,
+        model: Model,
         task: Task,
         optimizer: OptimizerSpec,
         scheduler: SchedulerSpec,
@@ -144,6 +146,7 @@ class Trainer:
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.optimizer = optimizer.build(self.parameters)
         self.base_lr = optimizer.lr
+        self.spec = task.spec
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == torch.float16)
         self.train_examples = task.examples(Split.TRAIN)
         self.batches_per_epoch = math.ceil(len(self.train_examples) / config.batch_size)
@@ -151,6 +154,7 @@ class Trainer:
         epochs = None if config.max_epochs is None else config.max_epochs * self.steps_per_epoch
         self.total_steps = min((n for n in (config.max_steps, epochs) if n is not None), default=None)
         self.progress = Progress()
+        self.memory: State | None = None
         self.window = Window()
         self.last_clock = 0.0
 
@@ -195,11 +199,11 @@ class Trainer:
         rate = self.base_lr * self.scheduler.factor(self.progress.step, self.steps_per_epoch, self.total_steps)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
+        self.model.at_step(self.progress.step)
         for batch in batches:
             batch = batch.to(self.device)
-            with autocast(self.device, self.precision):
-                outputs, _ = self.model(batch)
-            loss = self.task.loss(outputs.float(), batch)
+            outputs, self.memory = self.answer(batch, self.memory)
+            loss = self.task.loss(outputs, batch)
             self.scaler.scale(loss / count).backward()
             self.window.loss += loss.detach()
         self.scaler.unscale_(self.optimizer)
@@ -220,25 +224,50 @@ class Trainer:
         if self.progress.batch == self.batches_per_epoch:
             self.progress.epoch += 1
             self.progress.batch = 0
+            self.memory = None
+
+    def answer(self, batch: Batch, memory: State | None) -> tuple[Tensor, State | None]:
+        """The model's outputs in full precision, and what the next batch should remember, if anything."""
+        with autocast(self.device, self.precision):
+            outputs, state = self.model(batch, taken_up(memory, len(batch)))
+        return outputs.float(), tuple(part.detach() for part in state) if self.spec.carry else None
 
     def evaluate(self, split: Split) -> dict[str, float]:
         """Loss and metrics over one whole split, by names like `val/accuracy`."""
         metrics = self.task.metrics().to(self.device)
         loss, count = torch.zeros((), device=self.device), 0
+        memory: State | None = None
         self.model.eval()
         with torch.inference_mode():
             for batch in eval_loader(self.task.examples(split), self.config.batch_size, self.config.num_workers):
                 batch = batch.to(self.device)
-                with autocast(self.device, self.precision):
-                    outputs, _ = self.model(batch)
-                outputs = outputs.float()
+                outputs, memory = self.answer(batch, memory)
                 loss += self.task.loss(outputs, batch)
                 count += self.task.count(batch)
-                self.task.score(metrics, outputs, batch)
+                generated = self.generate(batch) if self.spec.align is Align.FREE else None
+                self.task.score(metrics, outputs, batch, generated)
         self.model.train()
         values = {"loss": float(loss) / count, **{name: float(value) for name, value in metrics.compute().items()}}
         order = sorted(values, key=lambda name: (name != "loss", name != self.task.metric, name))
         return {f"{split}/{name}": values[name] for name in order}
+
+    def samples(self, split: Split) -> Iterator[Sample]:
+        """One split, answered batch by batch as it is asked for; leaves the model in evaluation mode."""
+        memory: State | None = None
+        writes = self.spec.align is Align.FREE or (self.spec.align is Align.EACH and self.spec.continues)
+        self.model.eval()
+        for batch in eval_loader(self.task.examples(split), self.config.batch_size):
+            with torch.inference_mode():
+                moved = batch.to(self.device)
+                weights = self.model.attention_weights(moved, taken_up(memory, len(batch)))
+                outputs, memory = self.answer(moved, memory)
+                generated = self.generate(moved).cpu() if writes else None
+            yield Sample(batch, outputs.cpu(), generated, tuple(part.float().cpu() for part in weights))
+
+    def generate(self, batch: Batch) -> Tensor:
+        """What the model writes by itself."""
+        with autocast(self.device, self.precision):
+            return self.model.generate(batch)
 
     # ---------------------------------------------------------------- once in a while
 
@@ -361,6 +390,7 @@ class Trainer:
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
+            "memory": self.memory,
             "progress": asdict(self.progress),
             "window": asdict(self.window)
             | {"loss": float(self.window.loss), "grad_norm": float(self.window.grad_norm)},
@@ -377,12 +407,19 @@ class Trainer:
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.scaler.load_state_dict(state["scaler"])
+            memory = state["memory"]
+            self.memory = None if memory is None else tuple(part.to(self.device) for part in memory)
             self.progress = Progress(**state["progress"])
             self.window = Window(**state["window"])
             set_rng_state(state["rng"])
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise CheckpointError(f"the checkpoint doesn't fit this run's configuration: {reason}") from error
+
+
+def taken_up(memory: State | None, sequences: int) -> State | None:
+    """What the sequences of a batch remember of the batch before, which may have had more."""
+    return None if memory is None else tuple(part[:, :sequences] for part in memory)
 
 
 def due(step: int, every: int | None) -> bool:

@@ -10,13 +10,15 @@ import pytest
 import seqtrain
 
 PACKAGE = Path(seqtrain.__file__).parent
-LEAVES = {"spec", "batch", "errors", "limits", "seeding"}
+LEAVES = {"spec", "batch", "errors", "limits", "seeding", "model", "picture"}
 MAY_IMPORT = {
     "spec": set(),
     "errors": set(),
     "seeding": set(),
     "limits": {"errors"},
     "batch": set(),
+    "model": {"batch"},
+    "picture": set(),
     "loader": {"batch"},
     "models": LEAVES | {"models"},
     "tasks": LEAVES | {"tasks"},

@@ -56,6 +56,18 @@ def test_the_length_is_the_number_of_batches(lines):
     assert len(eval_loader(lines, 10)) == 101
 
 
+def test_successive_examples_are_read_as_streams_side_by_side(lines):
+    lines.successive = True
+    batches = drawn(train_loader(lines, 10, seed=0, epoch=1))
+    assert sorted(itertools.chain(*batches)) == list(range(1003))
+    for before, after in itertools.pairwise(batches):
+        assert after == [index + 1 for index in before[: len(after)]]
+    assert len(batches) == len(drawn(eval_loader(lines, 10))) == 101
+    lines.max_streams = 1
+    assert drawn(eval_loader(lines, 10)) == [[index] for index in range(1003)]
+    assert drawn(train_loader(lines, 10, seed=0, epoch=1)) == batches
+
+
 @pytest.mark.parametrize("bucketed", [True, False])
 def test_seed_and_epoch_alone_decide_the_order(lines, bucketed):
     if not bucketed:

@@ -72,12 +72,39 @@ class RunningSum(Task):
 
         return MetricCollection({"mse": MeanSquaredError()})
 
-    def score(self, metrics, outputs, batch):
+    def score(self, metrics, outputs, batch, generated=None):
         mask = length_mask(batch.lengths, outputs.shape[1], outputs.device)
         metrics.update(outputs[mask].flatten(), batch.targets[mask].flatten())
 
     def baseline(self):
         return {"mse": 1.0}
+
+
+class Chunks(Ragged):
+    """One series of 53 values, cut into chunks of 5 and a rest; targets are sums over the whole series so far."""
+
+    successive = True
+
+    def __init__(self, split: Split) -> None:
+        rng = np.random.default_rng([7, SIZES[split]])
+        self.values = torch.from_numpy(rng.normal(size=(1, 53, 1)).astype(np.float32))
+        self.sums = 2 * self.values.cumsum(1)
+        self.lengths = np.array([5] * 10 + [3])
+
+    def batch(self, indices, epoch):
+        lengths = torch.from_numpy(self.lengths[indices])
+        places = 5 * torch.from_numpy(indices).unsqueeze(1) + torch.arange(int(lengths.max()))
+        places = places.clamp(max=52)
+        return Batch(self.values[0, places], lengths, self.sums[0, places], torch.from_numpy(indices))
+
+
+class CarriedSum(RunningSum):
+    """Ragged targets too, in one long series that batches continue."""
+
+    outline = spec = TaskSpec(Values((1,)), Values((1,)), Align.EACH, causal=True, carry=True)
+
+    def examples(self, split):
+        return Chunks(split)
 
 
 class Workbench:
@@ -95,9 +122,10 @@ class Workbench:
         scheduler: SchedulerSpec | None = None,
         seed: int = 0,
         dropout: float = 0.3,
+        task: Task | None = None,
         **config,
     ) -> Trainer:
-        task = RunningSum()
+        task = task or RunningSum()
         seed_torch(seed, "init")
         model = build_model(RecurrentSpec(cell="gru", hidden_size=6, dropout=dropout), task.spec)
         seed_torch(seed, "dropout")
@@ -295,7 +323,11 @@ def test_a_signal_ends_the_run_after_its_step_and_saves(trainer_of, number):
 
 
 @pytest.mark.parametrize("step", [1, 6, 7, 9])
-@pytest.mark.parametrize("options", [{}, {"accumulate": 2, "eval_every": 4}], ids=["plain", "accumulate"])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"accumulate": 2, "eval_every": 4}, {"task": CarriedSum(), "batch_size": 3}],
+    ids=["plain", "accumulate", "carry"],
+)
 def test_a_resumed_run_is_bit_for_bit_the_undisturbed_one(trainer_of, step, options):
     undisturbed = trainer_of("undisturbed", max_epochs=4, **options)
     undisturbed.fit()
@@ -316,6 +348,26 @@ def test_a_resumed_run_is_bit_for_bit_the_undisturbed_one(trainer_of, step, opti
     timed = {"seconds", "train/examples_per_second"}
     plain = [[{k: v for k, v in row.items() if k not in timed} for row in rows(t)] for t in (undisturbed, second)]
     assert plain[0] == plain[1]
+
+
+def test_memory_is_carried_from_batch_to_batch_and_not_from_epoch_to_epoch(trainer_of):
+    trainer = trainer_of(task=CarriedSum(), batch_size=1, dropout=0.0)
+    whole = Batch(Chunks(Split.VAL).values, torch.tensor([53]), Chunks(Split.VAL).sums, torch.tensor([0]))
+    outputs, _ = trainer.model(whole)
+    expected = ((outputs - whole.targets) ** 2).mean().item()
+    for _ in range(2):
+        assert trainer.evaluate(Split.VAL)["val/mse"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_what_is_carried_ends_with_the_epoch(trainer_of):
+    trainer = trainer_of(task=CarriedSum(), batch_size=3, dropout=0.0)
+    memories = []
+    for batch in trainer.epoch_loader():
+        trainer.train_step([batch])
+        memories.append(trainer.memory)
+    # Streams of 4, 4 and 3 chunks: the third ends a batch earlier.
+    assert [None if memory is None else memory[0].shape[1] for memory in memories] == [3, 3, 3, None]
+    assert all(not memory[0].requires_grad for memory in memories[:3])
 
 
 def test_a_state_of_another_model_is_refused(trainer_of):

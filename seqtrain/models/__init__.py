@@ -1,9 +1,10 @@
 """Models: stems, cores and readouts, and the assembler that puts them together."""
 
+from seqtrain.model import State
 from seqtrain.models.assembler import Part, SequenceModel, build_model, parts
 from seqtrain.models.attentive import AttentionSpec
 from seqtrain.models.convlstm import ConvLSTMSpec
-from seqtrain.models.core import Core, State
+from seqtrain.models.core import Core
 from seqtrain.models.model_spec import ModelSpec
 from seqtrain.models.recurrent import RecurrentSpec
 from seqtrain.models.self_attention import SelfAttentionSpec

@@ -1,14 +1,15 @@
 """Where a model's options and a task's shapes meet: stem, core, attention and readout become one model."""
 
-from typing import NamedTuple, assert_never
+from typing import NamedTuple, assert_never, final
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from seqtrain.batch import Batch
 from seqtrain.errors import ConfigError
+from seqtrain.model import Model, State
 from seqtrain.models.attention import Attention, AttentionPooling
-from seqtrain.models.core import Core, State
+from seqtrain.models.core import Core
 from seqtrain.models.model_spec import ModelSpec, Pooling
 from seqtrain.models.padded import RealSteps
 from seqtrain.models.readout import MapReadout, Readout, build_readout
@@ -17,7 +18,8 @@ from seqtrain.models.stem import Stem, build_stem
 from seqtrain.spec import UNREAD, Align, Element, Symbols, TaskSpec
 
 
-class SequenceModel(nn.Module):
+@final
+class SequenceModel(Model):
     """Reads a batch through stem, core, attention if it has one, and readout.
 
     Attributes:
@@ -47,39 +49,12 @@ class SequenceModel(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, batch: Batch, state: State | None = None) -> tuple[Float[Tensor, "B ..."], State]:
-        """Answers each sequence of a batch as the task's alignment asks.
-
-        Args:
-            batch: Its targets are not read, nor are its inputs at or past a sequence's length.
-            state: Memory to resume from, as an earlier call returned it; None is all zeros.
-
-        Returns:
-            outputs: (B, *E) whole, (B, T, *E) each, (B, U, *E) ahead, where *E is V logits or the
-                shape of the values. Each: what stands at or past a length means nothing.
-            state: The core's memory after each sequence's last real step.
-
-        Raises:
-            LengthError: If a length is below 1 or above T.
-        """
         real, features = self._features(batch)
         outputs, state = self.core(features, batch.lengths, state)
         last = self.core.last(outputs, batch.lengths, state) if self.pooling == "last" else None
         return self.readout(self.dropout(self._summarise(outputs, last, real))), state
 
     def attention_weights(self, batch: Batch, state: State | None = None) -> tuple[Float[Tensor, "B N Q T"], ...]:
-        """How much each head of each query looks at each input step: 1 in sum over the real ones, 0 on padding.
-
-        Args:
-            batch: As of `forward`.
-            state: As of `forward`.
-
-        Returns:
-            One array for each attention of the model, in reading order; none if it has no attention. Q is 1 where
-            the sequence asks as a whole and T where each step asks; padded steps don't ask, their rows are 0.
-
-        Raises:
-            LengthError: If a length is below 1 or above T.
-        """
         real, features = self._features(batch)
         if isinstance(self.core, SelfAttention):
             return self.core.weights(features, batch.lengths)
@@ -92,6 +67,11 @@ class SequenceModel(nn.Module):
             return (self.attention.weights(outputs, real, self.core.last(outputs, batch.lengths, state)),)
         weights = self.attention.weights(outputs, real)
         return (real.zero_padding(weights.transpose(1, 2)).transpose(1, 2),)
+
+    def generate(self, batch: Batch) -> Int[Tensor, "B U"]:
+        raise AssertionError("no decoder yet")
+
+    def at_step(self, step: int) -> None: ...
 
     def _features(self, batch: Batch) -> tuple[RealSteps, Float[Tensor, "B T *F"]]:
         """What the core reads, and which steps of it are real."""

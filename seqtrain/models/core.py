@@ -5,8 +5,7 @@ from abc import ABC, abstractmethod
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-State = tuple[Tensor, ...]
-"""A core's memory between two reads: (h,) or (h, c), each (L, B, D), directions joined along D."""
+from seqtrain.model import State
 
 
 class Core(nn.Module, ABC):

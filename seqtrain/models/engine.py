@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from seqtrain.model import State
 from seqtrain.models.cells.cell import Cell, Tape, Weights
-from seqtrain.models.core import State
 
 
 def tracing() -> bool:

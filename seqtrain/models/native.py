@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from seqtrain.model import State
 from seqtrain.models.cells.pointwise import SHUT
-from seqtrain.models.core import State
 from seqtrain.models.padded import RealSteps
 
 

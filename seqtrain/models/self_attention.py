@@ -8,8 +8,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from seqtrain.errors import ConfigError
+from seqtrain.model import State
 from seqtrain.models.attentive import check_num_heads
-from seqtrain.models.core import Core, State
+from seqtrain.models.core import Core
 from seqtrain.models.model_spec import ModelSpec
 from seqtrain.models.multihead import MultiHeadAttention
 from seqtrain.models.padded import RealSteps

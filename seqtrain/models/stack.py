@@ -9,8 +9,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from seqtrain.errors import ConfigError
+from seqtrain.model import State
 from seqtrain.models.cells import Cell, weights_of
-from seqtrain.models.core import Core, State
+from seqtrain.models.core import Core
 from seqtrain.models.engine import read_fast, read_steps, tracing
 from seqtrain.models.initialise import Init, initialise
 from seqtrain.models.model_spec import Merge, ModelSpec

@@ -1,6 +1,7 @@
 """Forecasting sums of sine waves under noise."""
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -14,9 +15,11 @@ from torch.nn import functional as F
 
 from seqtrain import limits
 from seqtrain.batch import Batch, Examples
+from seqtrain.picture import Picture
 from seqtrain.seeding import stream
 from seqtrain.spec import Align, TaskSpec, Values
-from seqtrain.tasks.task import Split, Task
+from seqtrain.tasks import drawing
+from seqtrain.tasks.task import Sample, Split, Task
 
 if TYPE_CHECKING:
     from torchmetrics import MetricCollection
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
 PERIODS = (8.0, 64.0)
 """The shortest and the longest period of a wave, in steps."""
 AMPLITUDES = (0.5, 1.0)
+
+SHOWN = 4
+"""Series in a picture."""
 
 
 @dataclass(eq=False)
@@ -66,7 +72,7 @@ class Sine(Task):
     @property
     def outline(self) -> TaskSpec:
         """The whole spec: here the options alone tell every size."""
-        return TaskSpec(Values((1,)), Values((1,)), Align.AHEAD, horizon=self.horizon)
+        return TaskSpec(Values((1,)), Values((1,)), Align.AHEAD, horizon=self.horizon, continues=True)
 
     @property
     def spec(self) -> TaskSpec:
@@ -100,7 +106,13 @@ class Sine(Task):
 
         return MetricCollection({"mse": MeanSquaredError(), "mae": MeanAbsoluteError()})
 
-    def score(self, metrics: "MetricCollection", outputs: Float[Tensor, "B U 1"], batch: Batch) -> None:
+    def score(
+        self,
+        metrics: "MetricCollection",
+        outputs: Float[Tensor, "B U 1"],
+        batch: Batch,
+        generated: Tensor | None = None,
+    ) -> None:
         """Adds the forecasts of one batch."""
         metrics.update(outputs.float().flatten(), batch.targets.flatten())
 
@@ -111,6 +123,14 @@ class Sine(Task):
         metrics = self.metrics()
         self.score(metrics, batch.inputs[:, -1:].expand_as(batch.targets), batch)
         return {name: float(value) for name, value in metrics.compute().items()}
+
+    def pictures(self, samples: Iterable[Sample]) -> Iterator[Picture]:
+        """A few forecasts with what came."""
+        sample = next(iter(samples))
+        seen, truth, answers = (
+            part[:SHOWN, :, 0].numpy() for part in (sample.batch.inputs, sample.batch.targets, sample.outputs)
+        )
+        yield Picture("forecasts", drawing.forecasts(seen, truth, answers))
 
     def _generated(self, split: Split, seed: int) -> "Windows":
         size = {

@@ -1,6 +1,8 @@
 """What a task is to the training loop."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -8,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from torch import Tensor
 
 from seqtrain.batch import Batch, Examples
+from seqtrain.picture import Picture
 from seqtrain.spec import TaskSpec
 
 if TYPE_CHECKING:
@@ -20,6 +23,23 @@ class Split(StrEnum):
     TRAIN = "train"
     VAL = "val"
     TEST = "test"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A batch and what a model made of it, all on the CPU.
+
+    Attributes:
+        batch: What was asked.
+        outputs: What `Task.loss` takes.
+        generated: What the model wrote by itself, (B, U); None where the task wants nothing written.
+        attention: What each attention of the model looked at, (B, N, Q, T) each.
+    """
+
+    batch: Batch
+    outputs: Tensor
+    generated: Tensor | None
+    attention: tuple[Tensor, ...]
 
 
 class Task(ABC):
@@ -73,12 +93,29 @@ class Task(ABC):
         """Fresh metrics, exact over batches of any size."""
 
     @abstractmethod
-    def score(self, metrics: "MetricCollection", outputs: Tensor, batch: Batch) -> None:
-        """Adds one batch of outputs to the metrics; padding is not scored."""
+    def score(
+        self, metrics: "MetricCollection", outputs: Tensor, batch: Batch, generated: Tensor | None = None
+    ) -> None:
+        """Adds one batch to the metrics; padding is not scored.
+
+        Args:
+            metrics: What `metrics` gave.
+            outputs: Of the model, as `loss` takes them.
+            batch: What they answer.
+            generated: What the model wrote by itself, (B, U); on FREE tasks only.
+        """
 
     @abstractmethod
     def baseline(self) -> dict[str, float]:
         """What the best trivial answer scores on the validation split, by metric name."""
+
+    def pictures(self, samples: Iterable[Sample]) -> Iterator[Picture]:
+        """What is worth seeing of a model's answers on the validation split.
+
+        Args:
+            samples: The split in batches, answered as they are asked for: what isn't taken isn't computed.
+        """
+        return iter(())
 
     def assets(self) -> dict[str, Any]:
         """What reading new input needs beyond the options, as file name to JSON content."""

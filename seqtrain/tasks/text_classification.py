@@ -3,7 +3,7 @@
 import math
 import re
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -18,16 +18,21 @@ from torch.nn import functional as F
 from seqtrain import limits
 from seqtrain.batch import UNK, Batch, Examples
 from seqtrain.errors import CheckpointError, DataError
+from seqtrain.picture import Picture
 from seqtrain.seeding import uniform
 from seqtrain.spec import Align, Symbols, TaskSpec
+from seqtrain.tasks import drawing
 from seqtrain.tasks.labelled_text import LabelledTexts
 from seqtrain.tasks.ragged import Ragged
 from seqtrain.tasks.sources import Source
-from seqtrain.tasks.task import Split, Task
+from seqtrain.tasks.task import Sample, Split, Task
 from seqtrain.tasks.vocabulary import SPECIALS, Vocabulary
 
 if TYPE_CHECKING:
     from torchmetrics import MetricCollection
+
+SHOWN = 3
+"""Texts whose attention is shown."""
 
 _WORD = re.compile(r"\w+(?:[-'\u2019]\w+)*|[^\w\s]")
 
@@ -178,7 +183,13 @@ class TextClassification(Task):
             }
         )
 
-    def score(self, metrics: "MetricCollection", outputs: Float[Tensor, "B V"], batch: Batch) -> None:
+    def score(
+        self,
+        metrics: "MetricCollection",
+        outputs: Float[Tensor, "B V"],
+        batch: Batch,
+        generated: Tensor | None = None,
+    ) -> None:
         """Adds the answers for one batch."""
         metrics.update(outputs.argmax(-1), batch.targets)
 
@@ -190,6 +201,28 @@ class TextClassification(Task):
         metrics = self.metrics()
         metrics.update(answer.expand_as(truth), truth)
         return {name: float(value) for name, value in metrics.compute().items()}
+
+    def pictures(self, samples: Iterable[Sample]) -> Iterator[Picture]:
+        """Which classes are taken for which, and what attention looks at in a few texts."""
+        classes = self.codes.classes
+        counts = np.zeros((len(classes), len(classes)), np.int64)
+        for sample in samples:
+            answers = sample.outputs.argmax(-1)
+            np.add.at(counts, (sample.batch.targets.numpy(), answers.numpy()), 1)
+        yield from self._attention(sample, answers)  # the shortest texts come last
+        yield Picture("confusion", drawing.confusion(counts, classes))
+
+    def _attention(self, sample: Sample, answers: Int[Tensor, " B"]) -> Iterator[Picture]:
+        """The last attention's weights on a few texts of a batch; heads as rows where one query asks."""
+        for index in range(min(SHOWN, len(answers)) if sample.attention else 0):
+            words = self.codes.vocabulary.decode(sample.batch.inputs[index, : sample.batch.lengths[index]].numpy())
+            weights = sample.attention[-1][index, :, :, : len(words)]  # (N, Q, T)
+            if weights.shape[1] == 1:
+                weights, rows = weights[:, 0], [f"head {head + 1}" for head in range(len(weights))]
+            else:
+                weights, rows = weights.mean(0)[: len(words)], words
+            title = f"{self.codes.classes[sample.batch.targets[index]]}, answer {self.codes.classes[answers[index]]}"
+            yield Picture(f"attention-{index + 1}", drawing.heatmap(weights.numpy(), rows, words, title))
 
     def assets(self) -> dict[str, Any]:
         """The vocabulary, and the names of the classes in the order of their ids."""

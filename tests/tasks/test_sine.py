@@ -29,7 +29,7 @@ def forecast(targets):
 
 def test_the_spec_is_known_before_anything_is_made():
     task = Sine(horizon=7)
-    assert task.outline == TaskSpec(Values((1,)), Values((1,)), Align.AHEAD, horizon=7)
+    assert task.outline == TaskSpec(Values((1,)), Values((1,)), Align.AHEAD, horizon=7, continues=True)
     assert task.spec == task.outline
 
 

@@ -8,8 +8,8 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from seqtrain.model import State
 from seqtrain.models.cells.connection import Connection, Dense
-from seqtrain.models.core import State
 
 Weights = Mapping[str, Tensor]
 """By torch's names without the layer: weight_ih, weight_hh, bias_ih, bias_hh and what else a cell has."""

@@ -5,9 +5,9 @@ from typing import ClassVar, Literal, final
 import torch
 from torch import Tensor, nn
 
+from seqtrain.model import State
 from seqtrain.models.cells.cell import AffineCell, Gradients, Tape, Weights, across, total
 from seqtrain.models.cells.pointwise import memory, tanh, tanh_slope
-from seqtrain.models.core import State
 
 Nonlinearity = Literal["tanh", "relu"]
 

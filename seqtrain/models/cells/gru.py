@@ -5,9 +5,9 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor, nn
 
+from seqtrain.model import State
 from seqtrain.models.cells.cell import AffineCell, Cell, CellWeights, Gradients, Tape, Weights, affine_back, total
 from seqtrain.models.cells.pointwise import chunks_back, memory, sigmoid_slope, tanh, tanh_slope
-from seqtrain.models.core import State
 
 
 @final

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seqtrain.model import State
 from seqtrain.models.cells.cell import Cell, CellWeights, Gradients, Tape, Weights, total
 from seqtrain.models.cells.lstm import hold_cell_state
 from seqtrain.models.cells.pointwise import chunks_back, memory, sigmoid_slope, tanh, tanh_slope
-from seqtrain.models.core import State
 
 EPSILON = 1e-5
 

@@ -5,10 +5,10 @@ from typing import ClassVar, Literal, final
 import torch
 from torch import Tensor, nn
 
+from seqtrain.model import State
 from seqtrain.models.cells.cell import AffineCell, CellWeights, Gradients, Tape, Weights, across, total
 from seqtrain.models.cells.connection import Connection
 from seqtrain.models.cells.pointwise import SHUT, chunks_back, memory, sigmoid_slope, tanh, tanh_slope
-from seqtrain.models.core import State
 
 Peephole = Literal["diagonal", "full"]
 
