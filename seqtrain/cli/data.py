@@ -7,15 +7,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from seqtrain.data import (
-    DATASETS,
-    cache_folder,
-    cache_size,
-    clear_cache,
-    is_present,
-    obtain,
-    verify,
-)
 from seqtrain.errors import ConfigError
 from seqtrain.typos import did_you_mean
 
@@ -65,6 +56,8 @@ def configured_data_dir() -> Path:
 
 def fetch(names: list[str], data_dir: Path) -> int:
     """Downloads what is missing and reads all that is there, one set after the other."""
+    from seqtrain.data import DATASETS, obtain, verify
+
     for name in names:
         if name != "all" and name not in DATASETS:
             hint = did_you_mean(name, DATASETS) or f"; choose from all, {', '.join(DATASETS)}"
@@ -81,6 +74,8 @@ def clear() -> int:
     """Empties the cache."""
     from rich.filesize import decimal
 
+    from seqtrain.data import cache_folder, clear_cache
+
     freed = clear_cache()
     sys.stdout.write(f"{cache_folder()}: {decimal(freed)} removed\n")
     return 0
@@ -88,6 +83,8 @@ def clear() -> int:
 
 def show(data_dir: Path, as_json: bool) -> int:
     """Prints every data set, where it would lie, and how large the cache is."""
+    from seqtrain.data import cache_folder, cache_size
+
     if as_json:
         facts = {
             "data_dir": str(data_dir),
@@ -106,8 +103,8 @@ def show(data_dir: Path, as_json: bool) -> int:
     table.add_column("name", style="cyan", no_wrap=True)
     table.add_column("here", no_wrap=True)
     table.add_column("size", justify="right", no_wrap=True)
-    table.add_column("what it is")
-    table.add_column("licence")
+    table.add_column("what it is", ratio=1)
+    table.add_column("licence", max_width=16)
     for each in objects(data_dir):
         here = "yes" if each["present"] else "no"
         table.add_row(each["name"], here, decimal(each["size_bytes"]), each["summary"], each["licence"])
@@ -119,6 +116,8 @@ def show(data_dir: Path, as_json: bool) -> int:
 
 def objects(data_dir: Path) -> list[dict[str, Any]]:
     """What programs may know of each data set."""
+    from seqtrain.data import DATASETS, is_present
+
     return [
         {
             "name": name,

@@ -86,7 +86,7 @@ _JASON_BROWNLEE = "jbrownlee/Datasets/d20fcb6402ae34e653d4513b00f39257bb37ed7f"
 _ALL = (
     DataSet(
         "airline_passengers",
-        "Airline passengers, monthly, 1949 to 1960: 144 values",
+        "airline passengers by month, 1949 to 1960",
         "not stated",
         github(
             _JASON_BROWNLEE,
@@ -95,7 +95,7 @@ _ALL = (
     ),
     DataSet(
         "etth1",
-        "ETTh1, load and oil temperature of a transformer: 17,420 hours of 7 values",
+        "ETTh1: 17,420 hours of a power transformer's load and oil temperature",
         "CC BY-ND 4.0",
         github(
             "zhouhaoyi/ETDataset/1d16c8f4f943005d613b5bc962e9eeb06058cf07/ETT-small",
@@ -104,7 +104,7 @@ _ALL = (
     ),
     DataSet(
         "fsdd",
-        "Free Spoken Digit Dataset: 3,000 recordings of 10 digits by 6 speakers",
+        "Free Spoken Digit Dataset: 3,000 digits, spoken by 6 people",
         "CC BY-SA 4.0",
         (
             RemoteFile(
@@ -121,7 +121,7 @@ _ALL = (
     ),
     DataSet(
         "mnist",
-        "MNIST handwritten digits of 28 x 28 pixels: 60,000 / 10,000",
+        "MNIST: 60,000 / 10,000 handwritten digits",
         "not stated",
         github(
             "fgnt/mnist/ae608a02b796c9ee908c082585a5f006fe05258e",
@@ -142,8 +142,8 @@ _ALL = (
     ),
     DataSet(
         "multi30k",
-        "Multi30k, captions in English and German: 29,000 / 1,014 / 1,000 pairs",
-        "not stated; the pictures: research and education only",
+        "Multi30k: 29,000 / 1,014 / 1,000 captions in English and German",
+        "not stated",
         github(
             "multi30k/dataset/a3d2e0d26b56f3846f66a952536ffed4e401d05a/data/task1/raw",
             ("test_2016_flickr.de.gz", 22_890, "9204244e408ccb38d2a55cfcd344df15005fc42a07a6e55ca6c52b6ababb8cc8"),
@@ -156,7 +156,7 @@ _ALL = (
     ),
     DataSet(
         "names",
-        "First names of the USA: 32,033",
+        "32,033 first names of the USA",
         "MIT",
         github(
             "karpathy/makemore/988aa59e4d8fefa526d06f3b453ad116258398d4",
@@ -165,7 +165,7 @@ _ALL = (
     ),
     DataSet(
         "sst2",
-        "SST-2, sentences from film reviews, negative or positive: 6,920 / 872 / 1,821",
+        "SST-2: 6,920 / 872 / 1,821 sentences from film reviews, negative or positive",
         "not stated",
         github(
             "clairett/pytorch-sentiment-classification/457ffd83de90a9d6d472d8ffc31bbffe40a8b236/data/SST2",
@@ -176,7 +176,7 @@ _ALL = (
     ),
     DataSet(
         "sunspots",
-        "Sunspots, monthly, 1749 to 1983: 2,820 values",
+        "sunspots by month, 1749 to 1983",
         "not stated",
         github(
             _JASON_BROWNLEE,
@@ -185,8 +185,8 @@ _ALL = (
     ),
     DataSet(
         "tiny_shakespeare",
-        "Plays by Shakespeare: 1,115,394 characters, 65 of them distinct",
-        "MIT, of its repository; the plays are in the public domain",
+        "plays by Shakespeare: 1,115,394 characters",
+        "MIT",
         github(
             "karpathy/char-rnn/6f9487a6fe5b420b7ca9afb0d7c078e37c1d1b4e/data/tinyshakespeare",
             ("input.txt", 1_115_394, "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"),
@@ -194,7 +194,7 @@ _ALL = (
     ),
     DataSet(
         "wnut17",
-        "WNUT 2017, six types of emerging entities in English: 3,394 / 1,009 / 1,287 sentences",
+        "WNUT 2017: 3,394 / 1,009 / 1,287 sentences with six types of emerging entities",
         "CC BY 4.0",
         github(
             "leondz/emerging_entities_17/e52a2d2a71ac1a051ca2d532eef28653c5c02603",

@@ -2,6 +2,8 @@
 
 import os
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from seqtrain.data.datasets import DATASETS, DataSet, RemoteFile
@@ -77,8 +79,21 @@ def verify(name: str, data_dir: Path) -> None:
     """
     for file in DATASETS[name].files:
         path = data_dir / name / file.name
-        if file.sha256_of(path) != file.sha256:
+        if not path.is_file():
+            continue
+        with readable(path):
+            found = file.sha256_of(path)
+        if found != file.sha256:
             raise DataError(f"{path}: its content is not that of {name} (sha256 {file.sha256}); {remedy(name)}")
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Turns what the disk refuses of a file that is there into one line."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"{path}: can't be read ({reason(error)})") from error
 
 
 def missing_files(data_set: DataSet, data_dir: Path) -> list[RemoteFile]:
@@ -99,7 +114,8 @@ def is_there(data_set: DataSet, file: RemoteFile, data_dir: Path) -> bool:
     path = data_dir / data_set.name / file.name
     if not path.is_file():
         return False
-    found = file.size_of(path)
+    with readable(path):
+        found = file.size_of(path)
     if found != file.size_bytes:
         inside = f" of {file.packing.folder}/*{file.packing.suffix}" if file.packing else ""
         raise DataError(

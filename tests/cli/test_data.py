@@ -5,7 +5,6 @@ import pytest
 from seqtrain.cli import main
 from seqtrain.data import DATASETS, cached
 
-
 pytestmark = pytest.mark.usefixtures("here")
 
 
@@ -69,7 +68,7 @@ def test_fetch_reads_what_is_here(here, capsys):
 @pytest.mark.parametrize("names", [["names", "sst2"], ["all"]])
 def test_fetch_goes_on_to_what_is_missing(names, capsys, monkeypatch):
     if names == ["all"]:
-        monkeypatch.setattr("seqtrain.cli.data.DATASETS", {name: DATASETS[name] for name in ("names", "sst2")})
+        monkeypatch.setattr("seqtrain.data.DATASETS", {name: DATASETS[name] for name in ("names", "sst2")})
     assert main(["data", "fetch", *names, "--data-dir", "mine"]) == 2
     out, error = capsys.readouterr()
     assert "mine/names: 1 file, each as it must be" in out

@@ -12,7 +12,6 @@ from seqtrain.data import cache, cache_folder, cache_size, cached, clear_cache, 
 from seqtrain.data.disk import locked
 from seqtrain.errors import DataError
 
-
 pytestmark = pytest.mark.usefixtures("root")
 
 
@@ -88,7 +87,7 @@ def test_a_build_that_fails_leaves_nothing_and_raises_its_own(root):
 
 def test_an_error_of_the_source_is_not_taken_for_one_of_the_cache(tmp_path):
     with pytest.raises(FileNotFoundError):
-        cached("features", {}, lambda folder: (tmp_path / "gone").read_text())
+        cached("features", {}, lambda _: (tmp_path / "gone").read_text())
 
 
 # -------------------------------------------------------------------- killed, and several at once
@@ -182,10 +181,11 @@ def test_a_place_that_cannot_be_written_is_one_line(tmp_path, monkeypatch):
     assert_tells_what_to_do(caught, "Not a directory")
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="the superuser may write anywhere")
 def test_a_read_only_cache_is_read_but_not_written(root):
     kept = cached("features", {"a": 1}, Builder())
     (root / "features").chmod(0o500)
+    if os.access(root / "features", os.W_OK):
+        pytest.skip("the superuser may write anywhere")
     try:
         assert cached("features", {"a": 1}, Builder()) == kept
         with pytest.raises(DataError) as caught:

@@ -250,6 +250,17 @@ def test_a_file_in_the_place_of_the_folder_is_one_line(tmp_path):
     assert "toy.bin: can't be written (File exists)" in failure(tmp_path)
 
 
+def test_a_file_that_cannot_be_read_is_one_line(tmp_path, monkeypatch):
+    def refused(self, path):
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+    (tmp_path / "toy").mkdir()
+    (tmp_path / "toy" / "toy.bin").write_bytes(CONTENT)
+    monkeypatch.setattr(RemoteFile, "sha256_of", refused)
+    with pytest.raises(DataError, match=r"toy\.bin: can't be read \(Input/output error\)"):
+        verify("toy", tmp_path)
+
+
 # -------------------------------------------------------------------- several at once
 
 
