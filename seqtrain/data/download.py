@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
+from seqtrain.data.disk import reason
 from seqtrain.data.meter import Meter
 
 CHUNK_BYTES = 1 << 16
@@ -96,7 +97,7 @@ def download(wanted: Wanted, connection: Connection, meter: Meter) -> None:
             if failed >= connection.tries:
                 raise
             pause = connection.pause_seconds * 2 ** max(failed - 1, 0)
-            meter.say(f"{wanted.url}: {error}; trying again in {pause:g} s")
+            meter.say(f"{error}; trying again in {pause:g} s")
             time.sleep(pause)
 
 
@@ -168,7 +169,8 @@ def ask(wanted: Wanted, have: int, connection: Connection) -> http.client.HTTPRe
         if isinstance(error.reason, ssl.SSLCertVerificationError):
             raise RefusedError(f"its certificate is not trusted ({error.reason.verify_message})") from error
         host = urlsplit(wanted.url).hostname
-        raise UnreachableError(f"no connection to {host} ({error.reason})") from error
+        why = reason(error.reason) if isinstance(error.reason, OSError) else error.reason
+        raise UnreachableError(f"no connection to {host} ({why})") from error
     except (OSError, http.client.HTTPException) as error:
         raise BrokenError(f"the connection broke ({error or type(error).__name__})") from error
     assert isinstance(answer, http.client.HTTPResponse)

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
+from random import Random
 
 from seqtrain.data import Connection
 
-CONTENT = bytes(range(256)) * 1_000
+CONTENT = Random(0).randbytes(256_000)  # nowhere like itself elsewhere
 TO_LOCALHOST = Connection(schemes=("http",), pause_seconds=0.0, timeout_seconds=10.0)
 
 

@@ -251,7 +251,7 @@ def test_a_file_in_the_place_of_the_folder_is_one_line(tmp_path):
 
 
 def test_a_file_that_cannot_be_read_is_one_line(tmp_path, monkeypatch):
-    def refused(self, path):
+    def refused(_, path):
         raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
 
     (tmp_path / "toy").mkdir()
@@ -309,7 +309,7 @@ def test_off_a_terminal_each_file_and_each_new_try_is_a_line(server, toy, tmp_pa
     assert out == ""
     assert error.splitlines() == [
         "downloading toy/toy.bin (256.0 kB) from 127.0.0.1",
-        f"{toy.urls[0]}: the server answers 503 Service Unavailable; trying again in 0 s",
+        "the server answers 503 Service Unavailable; trying again in 0 s",
     ]
 
 
