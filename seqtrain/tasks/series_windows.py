@@ -69,11 +69,12 @@ class Scaler:
 
 def moments(values: Float32[np.ndarray, "N C"]) -> tuple[Float32[np.ndarray, " C"], Float32[np.ndarray, " C"]]:
     """Mean and standard deviation of each column, in a little memory; the deviation is divided by N, not N - 1."""
-    parts = range(0, len(values), PART)
-    mean = sum(values[start : start + PART].sum(0, dtype=np.float64) for start in parts) / len(values)
-    squares = sum(np.square(values[start : start + PART] - mean).sum(0) for start in parts)
-    # A constant's own rounding is no deviation.
-    std = np.where((values == values[0]).all(0), 0, np.sqrt(squares / len(values)))
+    parts = [values[start : start + PART] for start in range(0, len(values), PART)]  # views
+    mean = sum(part.sum(0, dtype=np.float64) for part in parts) / len(values)
+    squares = sum(np.square(part - mean).sum(0) for part in parts)
+    # A constant differs from its own mean by what rounding took.
+    varies = np.any([(part != values[0]).any(0) for part in parts], axis=0)
+    std = np.where(varies, np.sqrt(squares / len(values)), 0)
     return mean.astype(np.float32), std.astype(np.float32)
 
 

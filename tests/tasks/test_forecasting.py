@@ -60,9 +60,7 @@ def test_trivial_errors_are_the_same_for_every_way_of_cutting():
         assert prepared(**options).baseline() == pytest.approx(expected)
 
 
-@pytest.mark.parametrize(
-    ("criterion", "function"), [("mse", F.mse_loss), ("mae", F.l1_loss), ("huber", F.huber_loss)]
-)
+@pytest.mark.parametrize(("criterion", "function"), [("mse", F.mse_loss), ("mae", F.l1_loss), ("huber", F.huber_loss)])
 def test_the_criterion_is_summed(criterion, function):
     task = prepared(criterion=criterion)
     batch = everything(task)

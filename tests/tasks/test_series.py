@@ -177,7 +177,7 @@ def test_the_baseline_is_the_better_of_last_row_and_last_season(prepared, standa
     )
 
 
-def test_a_season_repeats_itself(standardised):
+def test_a_season_repeats_itself():
     rows = torch.from_numpy(np.tile([1.0, 2.0, 3.0], 20)[:, None])
     assert all(torch.equal(answer, truth) for answer, truth in naive_forecasts(rows, 6, 5, 3))
     assert not all(torch.equal(answer, truth) for answer, truth in naive_forecasts(rows, 6, 5, 1))
