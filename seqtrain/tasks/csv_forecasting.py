@@ -29,6 +29,8 @@ Units = Literal["standard", "file"]
 
 SHOWN = 6
 """Windows in a picture."""
+SEEN = 3
+"""The horizons of rows before a forecast that a picture shows."""
 
 
 @dataclass(eq=False, kw_only=True)
@@ -196,7 +198,7 @@ class CsvForecasting(Forecasting):
                     drawn.append(self._drawn(windows, shown[index], answers[place]))
         yield Picture("forecasts", drawing_series.forecasts(drawn))
         curves = {"model": (squares / count).sqrt().numpy(), **self._naive_curves(windows)}
-        yield Picture("error_by_step", drawing_series.errors_by_step(curves, self.units))
+        yield Picture("error_by_step", drawing_series.errors_by_step(curves, _UNITS[self.units]))
 
     def assets(self) -> dict[str, Any]:
         """Channels and how they are standardised."""
@@ -266,7 +268,8 @@ class CsvForecasting(Forecasting):
         first = int(windows.first_row(index)[0]) + self.lookback
         when = f"row {first + 1}" if self._series.spacing is None else self._series.spacing.shown(first)
         title = f"{self.scaler.columns[channel]}, from {when}"
-        return drawing_series.Forecast(title, values[: self.lookback], values[self.lookback :], forecast)
+        seen, truth = values[: self.lookback], values[self.lookback :]
+        return drawing_series.Forecast(title, seen[-SEEN * self.horizon :], truth, forecast)
 
     def _naive_curves(self, windows: SeriesWindows) -> dict[str, Float[np.ndarray, " U"]]:
         """The errors by step of repeating the last row, and the last season if there is one."""
@@ -279,4 +282,5 @@ class CsvForecasting(Forecasting):
         return curves
 
 
+_UNITS: dict[Units, str] = {"standard": "standardised values", "file": "units of the file"}
 _PURPOSE = {Split.TRAIN: "train on", Split.VAL: "validate on", Split.TEST: "test on"}

@@ -31,13 +31,13 @@ def forecasts(shown: Sequence[Forecast]) -> "Figure":
 
 
 def errors_by_step(curves: Mapping[str, Float[np.ndarray, " U"]], units: str) -> "Figure":
-    """Root mean squared errors (RMSE) at each step ahead, the first curve before the others."""
+    """Root mean squared errors (RMSE) at each step ahead, in the units that are named; the model's curve is first."""
     drawn, (axes,) = drawing.figure(6.0, 3.2)
     styles = [(ACCENT, "-"), (INK, "--"), (FAINT, "--")]
     for (name, errors), (colour, line) in zip(curves.items(), styles, strict=False):
         axes.plot(np.arange(1, len(errors) + 1), errors, color=colour, linestyle=line, linewidth=1.4, label=name)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("steps from the last one seen", fontsize=9, color=INK)
-    axes.set_ylabel(f"RMSE, {units} units", fontsize=9, color=INK)
+    axes.set_ylabel(f"RMSE, {units}", fontsize=9, color=INK)
     axes.legend(fontsize=8, frameon=False, ncols=len(curves), loc="lower left", bbox_to_anchor=(0, 1))
     return drawn

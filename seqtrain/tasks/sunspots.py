@@ -32,6 +32,7 @@ class Sunspots(CsvForecasting):
 
     lookback: int = 132
     segment: int = 12
+    subtract_last: bool = True
     units: Units = "file"
 
     def read(self, data_dir: Path) -> Series:
