@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from seqtrain.data import obtain
 from seqtrain.errors import DataError
 from seqtrain.tasks.csv_forecasting import CsvForecasting
 from seqtrain.tasks.series_csv import Series, read_series
-from seqtrain.tasks.sources import require
 from seqtrain.tasks.task import Split
 
 COLUMNS = ("HUFL", "HULL", "MUFL", "MULL", "LUFL", "LULL", "OT")
@@ -39,10 +39,8 @@ class ETTh1(CsvForecasting):
     season: int | None = 24
 
     def read(self, data_dir: Path) -> Series:
-        """Reads data_dir/etth1/ETTh1.csv."""
-        path = data_dir / "etth1" / "ETTh1.csv"
-        require([path], f"; put it there, or say with data_dir=... or $SEQTRAIN_DATA where {path.parent.name}/ lies")
-        return read_series(path, COLUMNS, "date")
+        """Reads data_dir/etth1/ETTh1.csv, which is downloaded if it isn't there."""
+        return read_series(obtain("etth1", data_dir) / "ETTh1.csv", COLUMNS, "date")
 
     def splits(self, series: Series) -> dict[Split, range]:
         """Rows 0-8639, 8640-11519 and 11520-14399."""

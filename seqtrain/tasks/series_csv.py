@@ -1,19 +1,22 @@
 """Time series in CSV files: one row for each time, one column for each channel, in UTF-8 under a line of names.
 
-Files are read once, a few thousand rows at a time, into a memory-mapped file of 32-bit numbers, so that one of
-gigabytes takes no more memory than a small one.
+Files are read a few thousand rows at a time into a memory-mapped file of 32-bit numbers, so that one of gigabytes
+takes no more memory than a small one; that of a large one is kept in the cache.
 """
 
 import csv
+import json
 import math
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 from jaxtyping import Float32
 
+from seqtrain.data import cached, fingerprint
 from seqtrain.errors import DataError
 from seqtrain.tasks.dates import EvenDates, Spacing, is_date
 
@@ -24,6 +27,10 @@ SEPARATORS = (",", ";", "\t")
 LARGEST = float(np.finfo(np.float32).max)
 PART = 8192
 """Rows that are held as text at a time."""
+CACHED_FROM_BYTES = 1 << 24
+"""A smaller file is read faster than it is looked up in the cache."""
+VALUES, OUTLINE = "values.f32", "outline.json"
+"""What an entry of the cache holds."""
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 MISSING = ("", "nan", "na", "n/a", "null", "none", "-", "?")
 
@@ -57,6 +64,41 @@ def read_series(path: Path, columns: Sequence[str] | None = None, date_column: s
         DataError: If the file is missing, empty or malformed, or a column isn't there or holds anything but
             numbers; names the file, the line and the column.
     """
+    if path.is_file() and path.stat().st_size >= CACHED_FROM_BYTES:
+        key = {"content": fingerprint(path), "columns": columns and list(columns), "dates": date_column, "format": 1}
+        folder = cached("series", key, lambda new: _build(path, columns, date_column, new))
+        outline = _Outline(**json.loads((folder / OUTLINE).read_text()))
+        with (folder / VALUES).open("rb") as store:
+            return outline.series(store, path)
+    # The file has no name and is gone with the last array on it, however the process ends.
+    with tempfile.TemporaryFile() as store:
+        return _parse(path, columns, date_column, store).series(store, path)
+
+
+@dataclass(frozen=True)
+class _Outline:
+    """What is known of a series besides its values, in plain content."""
+
+    rows: int
+    columns: Sequence[str]
+    spacing: dict[str, Any] | None
+
+    def series(self, store: IO[bytes], path: Path) -> Series:
+        # Copy on write, since torch wants arrays that may be written.
+        values = np.memmap(store, np.float32, mode="c", shape=(self.rows, len(self.columns)))
+        spacing = None if self.spacing is None else Spacing.from_json(self.spacing)
+        return Series(values, tuple(self.columns), spacing, path)
+
+
+def _build(path: Path, columns: Sequence[str] | None, date_column: str | None, folder: Path) -> None:
+    """Puts what a file holds into an empty folder of the cache."""
+    with (folder / VALUES).open("wb") as store:
+        outline = _parse(path, columns, date_column, store)
+    (folder / OUTLINE).write_text(json.dumps(asdict(outline)))
+
+
+def _parse(path: Path, columns: Sequence[str] | None, date_column: str | None, store: IO[bytes]) -> _Outline:
+    """Writes the values of a file row by row; tells the rest."""
     rows = _rows(path)
     header_line, header = next(rows, (1, []))
     names = [name.strip() for name in header]
@@ -66,19 +108,15 @@ def read_series(path: Path, columns: Sequence[str] | None = None, date_column: s
     places = _places(path, header_line, names, columns, date_column, first)
     dates = None if date_column is None else EvenDates(path)
     date_place = -1 if date_column is None else names.index(date_column)
-    # The file has no name any more and is gone with the last array on it, however the process ends.
-    with tempfile.TemporaryFile() as store:
-        count = 0
-        for lines, part in _parts(path, first, rows, len(names)):
-            store.write(_numbers(path, lines, part, places, names).tobytes())
-            if dates is not None:
-                dates.add([fields[date_place].strip() for fields in part], lines)
-            count += len(part)
-        store.flush()
-        # Copy on write, since torch wants arrays that may be written.
-        values = np.memmap(store, np.float32, mode="c", shape=(count, len(places)))
-    chosen = tuple(names[place] for place in places)
-    return Series(values, chosen, None if dates is None else dates.spacing(), path)
+    count = 0
+    for lines, part in _parts(path, first, rows, len(names)):
+        store.write(_numbers(path, lines, part, places, names).tobytes())
+        if dates is not None:
+            dates.add([fields[date_place].strip() for fields in part], lines)
+        count += len(part)
+    store.flush()
+    spacing = None if dates is None else dates.spacing().to_json()
+    return _Outline(count, [names[place] for place in places], spacing)
 
 
 def _lines(path: Path) -> Iterator[str]:

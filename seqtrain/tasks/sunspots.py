@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from seqtrain.data import obtain
 from seqtrain.tasks.csv_forecasting import CsvForecasting, Units
 from seqtrain.tasks.series import chronological
 from seqtrain.tasks.series_csv import Series, read_series
-from seqtrain.tasks.sources import require
 from seqtrain.tasks.task import Split
 
 
@@ -36,10 +36,8 @@ class Sunspots(CsvForecasting):
     units: Units = "file"
 
     def read(self, data_dir: Path) -> Series:
-        """Reads data_dir/sunspots/monthly-sunspots.csv."""
-        path = data_dir / "sunspots" / "monthly-sunspots.csv"
-        require([path], f"; put it there, or say with data_dir=... or $SEQTRAIN_DATA where {path.parent.name}/ lies")
-        return read_series(path, ["Sunspots"], "Month")
+        """Reads data_dir/sunspots/monthly-sunspots.csv, which is downloaded if it isn't there."""
+        return read_series(obtain("sunspots", data_dir) / "monthly-sunspots.csv", ["Sunspots"], "Month")
 
     def splits(self, series: Series) -> dict[Split, range]:
         """One after another in time."""

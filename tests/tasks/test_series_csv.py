@@ -125,3 +125,19 @@ def test_a_gap_in_the_dates_is_named(file):
     path = file("day,a\n2020-01-01,1\n2020-01-02,2\n2020-01-05,3\n")
     assert ", line 4: 2020-01-05 comes 3 days after" in refused(path, None, "day")
     assert len(read_series(path).values) == 3
+
+
+def test_a_large_file_is_parsed_once(file, tmp_path, monkeypatch):
+    path = file("day,a,b\n2020-01-01,1,2\n2020-01-02,3,4\n")
+    plain = read_series(path, None, "day")
+    monkeypatch.setenv("SEQTRAIN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(series_csv, "CACHED_FROM_BYTES", 1)
+    first = read_series(path, None, "day")
+    assert read_series(path, ["b"]).values.tolist() == [[2], [4]]  # another key
+    monkeypatch.setattr(series_csv, "_parse", None)
+    again = read_series(path, None, "day")
+    for series in (first, again):
+        assert np.array_equal(series.values, plain.values)
+        assert (series.columns, series.spacing) == (plain.columns, plain.spacing)
+        series.values[0] = 7  # a private copy
+    assert read_series(path, None, "day").values[0].tolist() == [1, 2]
