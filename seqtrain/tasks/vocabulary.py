@@ -1,5 +1,6 @@
 """Words and their ids."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -15,6 +16,14 @@ SPECIALS = ("<pad>", "<unk>", "<bos>", "<eos>")
 """How the special symbols are spelt, in the order of their ids."""
 
 assert (SPECIALS[PAD], SPECIALS[UNK], SPECIALS[BOS], SPECIALS[EOS]) == SPECIALS
+
+
+_WORD = re.compile(r"\w+(?:[-'\u2019]\w+)*|[^\w\s]")
+
+
+def split_words(text: str) -> list[str]:
+    """Runs of letters and digits, with hyphens and apostrophes inside, and every other sign by itself."""
+    return _WORD.findall(text)
 
 
 class Vocabulary:
