@@ -64,12 +64,12 @@ class CodecOptions:
             ConfigError: If there can't be as many subwords as were asked for.
         """
         case = Case.of(texts) if self.lowercase else Case()
-        cased = map(case.fold, texts)
+        cased = case.fold(texts)
         if self.level == "subwords":
             return SubwordCodec(Subwords.learn(cased, self.max_vocab_size or SUBWORDS), case)
-        kind = WordCodec if self.level == "words" else CharacterCodec
-        vocabulary = Vocabulary.build(map(kind.split, cased), self.min_count or 1, self.max_vocab_size)
-        return kind(vocabulary, case)
+        symbols = map(split_words if self.level == "words" else list, cased)
+        vocabulary = Vocabulary.build(symbols, self.min_count or 1, self.max_vocab_size)
+        return (WordCodec if self.level == "words" else CharacterCodec)(vocabulary, case)
 
 
 @dataclass(frozen=True)
@@ -89,9 +89,9 @@ class Case:
         """Small letters, and a capital at the beginning if most of these texts have one there."""
         return cls(lowercase=True, capital=2 * sum(text[:1].isupper() for text in texts) > len(texts))
 
-    def fold(self, text: str) -> str:
-        """A text as it is read."""
-        return text.lower() if self.lowercase else text
+    def fold(self, texts: Sequence[str]) -> Sequence[str]:
+        """Texts as they are read."""
+        return [text.lower() for text in texts] if self.lowercase else texts
 
     def unfold(self, text: str) -> str:
         """A text as it is written."""
@@ -114,13 +114,13 @@ class Codec(ABC):
     def __len__(self) -> int:
         """How many ids there are, the special ones included."""
 
-    def encode(self, text: str) -> Int[np.ndarray, " T"]:
-        """The ids of a text that is not blank; at least one."""
-        return self._encode(self.case.fold(text))
+    def encode(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
+        """The ids of each text, at least one of each; none of the texts is blank."""
+        return self._encode(self.case.fold(texts))
 
     @abstractmethod
-    def _encode(self, text: str) -> Int[np.ndarray, " T"]:
-        """The ids of a text whose capitals have been seen to."""
+    def _encode(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
+        """The ids of texts whose capitals have been seen to."""
 
     @abstractmethod
     def symbols(self, ids: Int[np.ndarray, " T"]) -> list[str]:
@@ -157,16 +157,11 @@ class WordCodec(Codec):
         super().__init__(case)
         self._vocabulary = vocabulary
 
-    @staticmethod
-    def split(text: str) -> list[str]:
-        """The words of a text."""
-        return split_words(text)
-
     def __len__(self) -> int:
         return len(self._vocabulary)
 
-    def _encode(self, text: str) -> Int[np.ndarray, " T"]:
-        return self._vocabulary.encode(split_words(text))
+    def _encode(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
+        return _looked_up(self._vocabulary, list(map(split_words, texts)))
 
     def symbols(self, ids: Int[np.ndarray, " T"]) -> list[str]:
         return self._vocabulary.decode(ids)
@@ -191,16 +186,11 @@ class CharacterCodec(Codec):
         super().__init__(case)
         self._vocabulary = vocabulary
 
-    @staticmethod
-    def split(text: str) -> list[str]:
-        """The characters of a text."""
-        return list(text)
-
     def __len__(self) -> int:
         return len(self._vocabulary)
 
-    def _encode(self, text: str) -> Int[np.ndarray, " T"]:
-        return self._vocabulary.encode(text)
+    def _encode(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
+        return _looked_up(self._vocabulary, list(map(list, texts)))
 
     def symbols(self, ids: Int[np.ndarray, " T"]) -> list[str]:
         spelt = self._vocabulary.decode(ids)
@@ -226,8 +216,8 @@ class SubwordCodec(Codec):
     def __len__(self) -> int:
         return len(self._subwords)
 
-    def _encode(self, text: str) -> Int[np.ndarray, " T"]:
-        return self._subwords.encode(text)
+    def _encode(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
+        return self._subwords.encode(texts)
 
     def symbols(self, ids: Int[np.ndarray, " T"]) -> list[str]:
         return self._subwords.pieces(ids)
@@ -277,6 +267,12 @@ def joined(parts: Sequence[str]) -> str:
 
 _CLOSES = frozenset(".,;:!?)]}%'\u2019\u201c\u201d")
 _OPENS = frozenset("([{#$\u201e")
+
+
+def _looked_up(vocabulary: Vocabulary, texts: list[list[str]]) -> list[NDArray[np.int64]]:
+    """The ids of each text, all looked up at once."""
+    ids = vocabulary.encode([symbol for symbols in texts for symbol in symbols])
+    return np.split(ids, np.cumsum([len(symbols) for symbols in texts])[:-1])
 
 
 def _written(ids: Int[np.ndarray, " T"]) -> NDArray[np.int64]:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from seqtrain.tasks.pairs import TextPairs
+from seqtrain.tasks.text_pairs import TextPairs
 
 Kind = Literal["dates", "reverse"]
 

@@ -9,9 +9,9 @@ from seqtrain import limits
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.seeding import stream
 from seqtrain.tasks.date_pairs import Kind, generated_pairs
-from seqtrain.tasks.pairs import TextPairs, read_pairs
 from seqtrain.tasks.sources import require
 from seqtrain.tasks.task import Split
+from seqtrain.tasks.text_pairs import TextPairs, read_pairs
 
 Language = Literal["de", "en"]
 

@@ -2,11 +2,11 @@
 
 import base64
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
 from numpy.typing import NDArray
 
 from seqtrain.batch import BOS, EOS, PAD, UNK
@@ -67,9 +67,9 @@ class Subwords:
     def __len__(self) -> int:
         return int(self._processor.get_piece_size())
 
-    def encode(self, text: str) -> Int[np.ndarray, " T"]:
-        """The ids of a text that is not blank."""
-        return np.array(self._processor.encode(text), np.int64)
+    def encode(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
+        """The ids of each text; none of them is blank."""
+        return [np.array(ids, np.int64) for ids in self._processor.encode(list(texts))]
 
     def pieces(self, ids: NDArray[np.int64]) -> list[str]:
         """What each id stands for; a low line stands for a blank."""
@@ -91,7 +91,7 @@ class Subwords:
             CheckpointError: If the content is not what `to_json` gives.
         """
         encoded = content.get("sentencepiece") if isinstance(content, dict) else None
-        try:
-            return cls(base64.b64decode(encoded or "", validate=True))
-        except (TypeError, ValueError, RuntimeError):
-            raise CheckpointError('this is no vocabulary: "sentencepiece" should hold a model in base64') from None
+        if isinstance(encoded, str) and encoded:
+            with suppress(ValueError, RuntimeError):
+                return cls(base64.b64decode(encoded, validate=True))
+        raise CheckpointError('this is no vocabulary: "sentencepiece" should hold a model in base64')

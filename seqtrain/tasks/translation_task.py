@@ -1,5 +1,6 @@
 """Writing one text for another."""
 
+import html
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,9 +24,9 @@ from seqtrain.spec import Align, Symbols, TaskSpec
 from seqtrain.tasks import drawing
 from seqtrain.tasks.codecs import Codec, CodecOptions, codec_from_json
 from seqtrain.tasks.pair_sources import PairSource
-from seqtrain.tasks.pairs import TextPairs
 from seqtrain.tasks.ragged import Ragged
 from seqtrain.tasks.task import Sample, Split, Task
+from seqtrain.tasks.text_pairs import TextPairs
 from seqtrain.tasks.vocabulary import split_words
 
 if TYPE_CHECKING:
@@ -239,7 +240,7 @@ class TranslationTask(Task):
             assert sample.generated is not None
             read = source.text(sample.batch.inputs[0, : sample.batch.lengths[0]].numpy())
             cells = (read, sample.batch.references[0], target.text(sample.generated[0].numpy()))
-            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+            lines.append(f"| {' | '.join(map(_plain, cells))} |")
         yield Picture("translations", "\n".join(lines) + "\n")
         for position, sample in enumerate([sample for sample in shown if sample.attention][-MAPPED:], 1):
             yield Picture(f"attention-{position}", self._map(sample))
@@ -278,7 +279,7 @@ class TranslationTask(Task):
         """Adds texts, and the words of each, that were written for these references."""
         if self.metric == "accuracy":
             fold = self.codes.target.case.fold
-            hits = sum(fold(text) == fold(wanted) for text, wanted in zip(texts, references, strict=True))
+            hits = sum(text == wanted for text, wanted in zip(fold(texts), fold(references), strict=True))
             metrics["accuracy"].update(hits, len(texts))
             return
         metrics["bleu"].update(texts, references)
@@ -287,6 +288,11 @@ class TranslationTask(Task):
     def _read(self, split: Split, origin: _Origin) -> "EncodedPairs":
         pairs = self._source.read(split, origin.data_dir, origin.seed)
         return EncodedPairs(pairs, self.codes.source, self.codes.target, self._max_length)
+
+
+def _plain(text: str) -> str:
+    """A text in which nothing means anything to Markdown's tables and tags."""
+    return html.escape(text, quote=False).replace("|", "&#124;")
 
 
 class EncodedPairs(Examples):
@@ -301,8 +307,8 @@ class EncodedPairs(Examples):
 
     def __init__(self, pairs: TextPairs, source: Codec, target: Codec, cut: int | None = None) -> None:
         self.pairs = pairs
-        self._sources = Ragged(source.encode(text)[:cut] for text in pairs.sources)
-        self._targets = Ragged(np.append(target.encode(text), EOS) for text in pairs.targets)
+        self._sources = Ragged(ids[:cut] for ids in source.encode(pairs.sources))
+        self._targets = Ragged(np.append(ids, EOS) for ids in target.encode(pairs.targets))
         self.lengths = np.stack([self._sources.lengths, self._targets.lengths], 1)
 
     def __len__(self) -> int:

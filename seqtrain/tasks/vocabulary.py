@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,12 +18,8 @@ SPECIALS = ("<pad>", "<unk>", "<bos>", "<eos>")
 assert (SPECIALS[PAD], SPECIALS[UNK], SPECIALS[BOS], SPECIALS[EOS]) == SPECIALS
 
 
-_WORD = re.compile(r"\w+(?:[-'\u2019]\w+)*|[^\w\s]")
-
-
-def split_words(text: str) -> list[str]:
-    """Runs of letters and digits, with hyphens and apostrophes inside, and every other sign by itself."""
-    return _WORD.findall(text)
+split_words: Callable[[str], list[str]] = re.compile(r"\w+(?:[-'\u2019]\w+)*|[^\w\s]").findall
+"""Runs of letters and digits, with hyphens and apostrophes inside, and every other sign by itself."""
 
 
 class Vocabulary:
