@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from seqtrain import limits
+from seqtrain.data import obtain
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.seeding import stream
 from seqtrain.tasks.date_pairs import Kind, generated_pairs
@@ -34,7 +35,7 @@ class GeneratedPairs(PairSource):
 
     Attributes:
         kind: What is to be done: dates in many wordings are written the ISO way, or letters are reversed.
-        length: The most dates, or letters, in a text; None is 3 dates or 20 letters.
+        length: The most dates, or letters, in a text; None is 2 dates or 20 letters.
         filler: Chance of words that don't matter before each date; None is 0.5. Of dates only.
         train_size: Pairs to train on.
         val_size: Pairs to validate on.
@@ -61,7 +62,7 @@ class GeneratedPairs(PairSource):
     def read(self, split: Split, data_dir: Path, seed: int) -> TextPairs:
         """Writes the pairs of one split."""
         size = {Split.TRAIN: self.train_size, Split.VAL: self.val_size, Split.TEST: self.test_size}[split]
-        length = (3 if self.kind == "dates" else 20) if self.length is None else self.length
+        length = (2 if self.kind == "dates" else 20) if self.length is None else self.length
         filler = 0.5 if self.filler is None else self.filler
         return generated_pairs(stream(seed, f"translation/{split}"), self.kind, size, length, filler)
 
@@ -145,12 +146,8 @@ class Multi30kFiles(PairSource):
             raise ConfigError(f"task.target={self.target}: is task.source as well; choose two languages")
 
     def check(self, data_dir: Path) -> None:
-        """Looks for the six files."""
-        folder = data_dir / "multi30k"
-        require(
-            [path for split in Split for path in self._paths(split, data_dir)],
-            f"; put the files into {folder}, or say with data_dir=... or $SEQTRAIN_DATA where multi30k/ lies",
-        )
+        """Looks for the six files, and downloads what is missing."""
+        obtain("multi30k", data_dir)
 
     def read(self, split: Split, data_dir: Path, seed: int) -> TextPairs:
         """Reads the split's two files."""

@@ -3,13 +3,14 @@ import gzip
 import numpy as np
 import pytest
 
+from seqtrain.errors import DataError
 from seqtrain.loader import train_loader
 from seqtrain.spec import Symbols
 from seqtrain.tasks import Multi30k, Split
 
 
 @pytest.fixture
-def small(tmp_path):
+def small(tmp_path, stand_in):
     folder = tmp_path / "multi30k"
     folder.mkdir()
     for name, german, english in (
@@ -19,6 +20,7 @@ def small(tmp_path):
     ):
         (folder / f"{name}.de.gz").write_bytes(gzip.compress(german.encode()))
         (folder / f"{name}.en.gz").write_bytes(gzip.compress(english.encode()))
+    stand_in("multi30k", tmp_path)
     return tmp_path
 
 
@@ -48,10 +50,11 @@ def test_options_are_honoured(small):
     assert len(prepared(small, max_length=4).examples(Split.TRAIN)) == 1
 
 
-def test_the_test_files_are_not_read_before_they_are_asked_for(small):
+def test_the_test_files_are_not_read_before_they_are_asked_for(small, stand_in):
     (small / "multi30k" / "test_2016_flickr.de.gz").write_bytes(b"no archive")
+    stand_in("multi30k", small)
     task = prepared(small)
-    with pytest.raises(Exception, match=r"test_2016_flickr\.de\.gz: can't be unpacked"):
+    with pytest.raises(DataError, match=r"test_2016_flickr\.de\.gz: can't be unpacked"):
         task.examples(Split.TEST)
 
 

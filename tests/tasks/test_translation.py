@@ -295,7 +295,7 @@ def test_by_default_dates_are_read_by_characters(tmp_path):
     task = Translation(train_size=50, val_size=20, test_size=10)
     task.prepare(tmp_path, 0)
     assert task.metric == "accuracy"
-    assert task.spec.horizon == 33
+    assert task.spec.horizon == 22
     assert set(task.codes.target.symbols(np.arange(4, task.spec.output.size))) == set("0123456789- ")
     assert [len(task.examples(split)) for split in Split] == [50, 20, 10]
     assert task.baseline()["accuracy"] == 0
