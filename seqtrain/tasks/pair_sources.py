@@ -7,10 +7,11 @@ from typing import Literal
 
 from seqtrain import limits
 from seqtrain.data import obtain
-from seqtrain.errors import ConfigError, DataError
+from seqtrain.errors import ConfigError
 from seqtrain.seeding import stream
 from seqtrain.tasks.date_pairs import Kind, generated_pairs
 from seqtrain.tasks.sources import require
+from seqtrain.tasks.splitting import check_fraction, share, split_off
 from seqtrain.tasks.task import Split
 from seqtrain.tasks.text_pairs import TextPairs, read_pairs
 
@@ -100,9 +101,7 @@ class OwnPairs(PairSource):
             if (path is None) is not (target is None):
                 given, missing = ("path", "target_path") if target is None else ("target_path", "path")
                 raise ConfigError(f"task.{name}_{given}={path or target}: needs task.{name}_{missing} as its partner")
-            if fraction is not None and path is not None:
-                raise ConfigError(f"task.{name}_fraction={fraction}: task.{name}_path={path} is there already")
-            limits.fraction("task", **{f"{name}_fraction": fraction})
+            check_fraction(name, fraction, path)
 
     def check(self, data_dir: Path) -> None:
         """Looks for the files, relative to the current folder."""
@@ -118,15 +117,8 @@ class OwnPairs(PairSource):
         if split is Split.TEST and self.test_path and self.test_target_path:
             return read_pairs(self.test_path, self.test_target_path)
         pairs = read_pairs(self.path, self.target_path)
-        order = stream(0, "split").permutation(len(pairs))
-        test = _part(len(pairs), self.test_path, self.test_fraction)
-        val = _part(len(pairs), self.val_path, self.val_fraction)
-        if len(pairs) - test - val < 1:
-            raise DataError(
-                f"{self.path}: {len(pairs)} pairs are too few to split {val} off to validate and {test} to test"
-            )
-        part = {Split.TEST: order[:test], Split.VAL: order[test : test + val], Split.TRAIN: order[test + val :]}[split]
-        return pairs.take(sorted(part.tolist()))
+        val, test = share(self.val_fraction, self.val_path), share(self.test_fraction, self.test_path)
+        return pairs.take(split_off(self.path, len(pairs), val, test)[split])
 
 
 @dataclass(frozen=True)
@@ -157,10 +149,3 @@ class Multi30kFiles(PairSource):
         name = "test_2016_flickr" if split is Split.TEST else str(split)
         folder = data_dir / "multi30k"
         return folder / f"{name}.{self.source}.gz", folder / f"{name}.{self.target}.gz"
-
-
-def _part(size: int, path: Path | None, fraction: float | None) -> int:
-    """How many pairs are split off, at least 1 if any are."""
-    if path is not None:
-        return 0
-    return max(1, round(size * (0.1 if fraction is None else fraction)))

@@ -119,7 +119,7 @@ def test_missing_files_are_named_at_once(own, tmp_path):
 
 def test_too_few_pairs_to_split_are_refused(written):
     source = OwnPairs(written("a", "one", "two"), written("b", "eins", "zwei"))
-    with pytest.raises(DataError, match="a: 2 pairs are too few to split 1 off to validate and 1 to test"):
+    with pytest.raises(DataError, match="a: 2 examples are too few to split 1 off to validate and 1 to test"):
         read(source, Split.TRAIN)
 
 
