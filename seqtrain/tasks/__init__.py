@@ -1,11 +1,13 @@
 """Data, vocabulary, loss and metrics of every task."""
 
 from seqtrain.tasks.etth1 import ETTh1
+from seqtrain.tasks.multi30k import Multi30k
 from seqtrain.tasks.sentiment import Sentiment
 from seqtrain.tasks.series import OwnSeries
 from seqtrain.tasks.sine import Sine
 from seqtrain.tasks.sst2 import SST2
 from seqtrain.tasks.sunspots import Sunspots
 from seqtrain.tasks.task import Split, Task
+from seqtrain.tasks.translation import Translation
 
-__all__ = ["SST2", "ETTh1", "OwnSeries", "Sentiment", "Sine", "Split", "Sunspots", "Task"]
+__all__ = ["SST2", "ETTh1", "Multi30k", "OwnSeries", "Sentiment", "Sine", "Split", "Sunspots", "Task", "Translation"]

@@ -1,7 +1,8 @@
 """Words and their ids."""
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,10 @@ SPECIALS = ("<pad>", "<unk>", "<bos>", "<eos>")
 """How the special symbols are spelt, in the order of their ids."""
 
 assert (SPECIALS[PAD], SPECIALS[UNK], SPECIALS[BOS], SPECIALS[EOS]) == SPECIALS
+
+
+split_words: Callable[[str], list[str]] = re.compile(r"\w+(?:[-'\u2019]\w+)*|[^\w\s]").findall
+"""Runs of letters and digits, with hyphens and apostrophes inside, and every other sign by itself."""
 
 
 class Vocabulary:
