@@ -46,14 +46,7 @@ def surprise(symbols: Sequence[str], bits: Float[np.ndarray, " T"], gap: int = 0
     lines = _lines(symbols, gap)[:MOST_LINES]
     drawn, (axes,) = figure(10.0, 0.5 + 0.24 * len(lines))
     shades = ScalarMappable(Normalize(0, MOST_BITS), "Reds")
-    style: dict[str, Any] = {
-        "ha": "center",
-        "va": "center",
-        "fontsize": 8,
-        "color": INK,
-        "family": "monospace",
-        "parse_math": False,
-    }
+    style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 8, "color": INK, "family": "monospace"}
     for row, line in enumerate(lines):
         column = 0
         for place, sign in line:

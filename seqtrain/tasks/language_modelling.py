@@ -147,15 +147,15 @@ class LanguageModelling(Task):
     def metrics(self) -> "MetricCollection":
         """Bits per symbol, the share of symbols that were the likeliest, and of words the perplexity."""
         # Imported where it is used: torchmetrics takes a second to load.
-        from torchmetrics import MeanMetric, MetricCollection
+        from torchmetrics import Metric, MetricCollection
 
-        from seqtrain.tasks.perplexity import Perplexity
+        from seqtrain.tasks.symbol_mean import SymbolMean
 
-        # Looking for NaN in every batch would make a GPU wait for each.
-        means: dict[str, MeanMetric] = {name: MeanMetric(nan_strategy="disable") for name in ("bits", "accuracy")}
+        means: dict[str, Metric | MetricCollection] = {"bits": SymbolMean(), "accuracy": SymbolMean()}
         if self.level == "words":
-            means["perplexity"] = Perplexity(nan_strategy="disable")
-        return MetricCollection(dict(means), compute_groups=False)
+            means["perplexity"] = SymbolMean(exponential=True)
+        # Metrics of one kind are taken for one and the same, were they grouped.
+        return MetricCollection(means, compute_groups=False)
 
     def score(
         self,
@@ -166,11 +166,11 @@ class LanguageModelling(Task):
     ) -> None:
         """Adds the answers for one batch; what a model writes by itself is not scored."""
         count = self.count(batch)
-        nats = self.loss(outputs, batch) / count
+        nats = self.loss(outputs, batch)
         right = (outputs.argmax(-1) == batch.targets) & (batch.targets != PAD)
-        values = {"bits": nats / math.log(2), "accuracy": right.sum() / count, "perplexity": nats}
+        values = {"bits": nats / math.log(2), "accuracy": right.sum(), "perplexity": nats}
         for name, metric in metrics.items(keep_base=True):
-            metric.update(values[name], weight=count)
+            metric.update(values[name], count)
 
     def baseline(self) -> dict[str, float]:
         """What the training text's frequencies of symbols score on the validation text, wherever each stands.
