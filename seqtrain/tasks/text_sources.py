@@ -42,15 +42,15 @@ class GeneratedText(TextSource):
         val_size: Sentences to validate on.
         test_size: Sentences to test on.
         depth: The most brackets around a word.
-        nesting: Chance of a sentence in brackets after a noun.
+        nesting: Chance of brackets after a noun.
         lexicon: Nouns, and as many verbs.
     """
 
     train_size: int = 10_000
     val_size: int = 1_000
     test_size: int = 1_000
-    depth: int = 4
-    nesting: float = 0.4
+    depth: int = 3
+    nesting: float = 0.5
     lexicon: int = 20
 
     def __post_init__(self) -> None:

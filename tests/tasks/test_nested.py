@@ -27,15 +27,20 @@ def parsed(sentence):
         if sentence[place] in PARTNER:
             closes = PARTNER[sentence[place]]
             place += 1
-            clause(depth + 1)
+            inside(depth + 1)
             assert sentence[place] == closes
             place += 1
         return found
 
-    def clause(depth):
-        nonlocal place
+    def inside(depth):
         depths.append(depth)
-        agreement = AGREEMENTS[ENDINGS.index(noun(depth)[-1])]
+        subject = noun(depth)
+        if sentence[place] == " ":
+            predicate(subject, depth)
+
+    def predicate(subject, depth):
+        nonlocal place
+        agreement = AGREEMENTS[ENDINGS.index(subject[-1])]
         assert sentence[place] == " "
         place += 1
         verb = word()
@@ -45,7 +50,7 @@ def parsed(sentence):
         place += 1
         noun(depth)
 
-    clause(0)
+    predicate(noun(0), 0)
     assert sentence[place:] == ".\n"
     return nouns, verbs, max(depths)
 

@@ -34,7 +34,7 @@ def test_without_path_text_is_generated(tmp_path):
 
 
 def test_what_is_not_given_has_the_default_of_its_kind():
-    assert Text().source() == GeneratedText(10_000, 1_000, 1_000, 4, 0.4, 20)
+    assert Text().source() == GeneratedText(10_000, 1_000, 1_000, 3, 0.5, 20)
 
 
 @pytest.mark.parametrize(("name", "value"), FILE_OPTIONS.items())
