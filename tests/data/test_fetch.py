@@ -302,7 +302,7 @@ def test_processes_that_ask_at_once_download_once(server, toy, tmp_path):
 # -------------------------------------------------------------------- what is shown
 
 
-def test_off_a_terminal_each_file_and_each_new_try_is_a_line(server, toy, tmp_path, capfd):
+def test_off_a_terminal_each_file_and_each_new_try_is_a_line(server, tmp_path, capfd):
     server.answers = [BUSY, serve()]
     obtain("toy", tmp_path, TO_LOCALHOST)
     out, error = capfd.readouterr()
