@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from seqtrain import limits
 from seqtrain.batch import PAD, Batch, Examples
-from seqtrain.errors import CheckpointError, DataError
+from seqtrain.errors import CheckpointError, ConfigError, DataError
 from seqtrain.picture import Picture
 from seqtrain.spec import Align, Symbols, TaskSpec
 from seqtrain.tasks import drawing_text
@@ -30,6 +30,9 @@ from seqtrain.tasks.vocabulary import SPECIALS, Vocabulary
 
 if TYPE_CHECKING:
     from torchmetrics import MetricCollection
+
+STREAMS = 4
+"""In how many streams a text is evaluated unless it is said otherwise."""
 
 SHOWN = 4
 """Prompts that are shown with what the model writes after them."""
@@ -63,7 +66,7 @@ class LanguageModelling(Task):
         carry: Whether a chunk is read with what is remembered of the chunks before it, in training and evaluation;
             otherwise chunks are shuffled, and each is read from nothing.
         max_streams: In how many streams evaluation reads a text, each begun without a memory: fewer are more exact,
-            more are faster. Only with `carry`.
+            more are faster. None is 4; only with `carry`.
         sample_length: Symbols that a model writes after a prompt.
     """
 
@@ -75,7 +78,7 @@ class LanguageModelling(Task):
     max_vocab_size: int | None = None
     steps: int = 100
     carry: bool = True
-    max_streams: int = 4
+    max_streams: int | None = None
     sample_length: int = 200
 
     _source: TextSource = field(init=False, repr=False)
@@ -88,6 +91,8 @@ class LanguageModelling(Task):
         limits.at_least("task", 1, min_count=self.min_count, steps=self.steps, max_streams=self.max_streams)
         limits.at_least("task", len(SPECIALS) + 1, max_vocab_size=self.max_vocab_size)
         limits.at_least("task", 1, sample_length=self.sample_length)
+        if self.max_streams is not None and not self.carry:
+            raise ConfigError(f"task.max_streams={self.max_streams}: without task.carry, nothing is read in streams")
         self._source = self.source()
 
     @abstractmethod
@@ -242,7 +247,8 @@ class LanguageModelling(Task):
         return self._source.passage(split, origin.data_dir, origin.seed, at_blank=self.level == "words")
 
     def _evaluation(self, split: Split, passage: Passage) -> EvaluationChunks:
-        return EvaluationChunks(self._ids(split, passage), self.steps, self.max_streams if self.carry else None)
+        streams = (self.max_streams or STREAMS) if self.carry else None
+        return EvaluationChunks(self._ids(split, passage), self.steps, streams)
 
     def _ids(self, split: Split, passage: Passage) -> Ids:
         ids = stored(passage, self.level, self.vocabulary)

@@ -56,6 +56,7 @@ def test_steps_and_streams_are_those_asked_for(prepared):
     task = prepared("ab" * 50, steps=7, max_streams=3)
     assert task.examples(Split.TRAIN).batch(np.arange(2), 0).inputs.shape == (2, 7)
     assert task.examples(Split.VAL).max_streams == 3
+    assert prepared().examples(Split.VAL).max_streams == 4
 
 
 def test_the_vocabulary_is_that_of_the_training_text(prepared):
@@ -103,6 +104,10 @@ def test_texts_that_cannot_be_used_are_refused(prepared, tmp_path, texts, option
         ({"steps": 0}, "task.steps=0: must be at least 1"),
         ({"min_count": 0}, "task.min_count=0: must be at least 1"),
         ({"max_streams": 0}, "task.max_streams=0: must be at least 1"),
+        (
+            {"max_streams": 3, "carry": False},
+            "task.max_streams=3: without task.carry, nothing is read in streams",
+        ),
         ({"max_vocab_size": 4}, "task.max_vocab_size=4: must be at least 5"),
         ({"sample_length": 0}, "task.sample_length=0: must be at least 1"),
     ],
