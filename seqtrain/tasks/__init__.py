@@ -8,6 +8,21 @@ from seqtrain.tasks.sine import Sine
 from seqtrain.tasks.sst2 import SST2
 from seqtrain.tasks.sunspots import Sunspots
 from seqtrain.tasks.task import Split, Task
+from seqtrain.tasks.text import Text
+from seqtrain.tasks.tiny_shakespeare import TinyShakespeare
 from seqtrain.tasks.translation import Translation
 
-__all__ = ["SST2", "ETTh1", "Multi30k", "OwnSeries", "Sentiment", "Sine", "Split", "Sunspots", "Task", "Translation"]
+__all__ = [
+    "SST2",
+    "ETTh1",
+    "Multi30k",
+    "OwnSeries",
+    "Sentiment",
+    "Sine",
+    "Split",
+    "Sunspots",
+    "Task",
+    "Text",
+    "TinyShakespeare",
+    "Translation",
+]
