@@ -9,13 +9,14 @@ from seqtrain.batch import Batch
 from seqtrain.errors import ConfigError
 from seqtrain.model import Model, State
 from seqtrain.models.attention import Attention, AttentionPooling
+from seqtrain.models.chain import ChainReadout
 from seqtrain.models.core import Core
 from seqtrain.models.model_spec import ModelSpec, Pooling
 from seqtrain.models.padded import RealSteps
 from seqtrain.models.readout import MapReadout, Readout, build_readout
 from seqtrain.models.self_attention import SelfAttention
 from seqtrain.models.stem import Stem, build_stem
-from seqtrain.spec import UNREAD, Align, Element, Symbols, TaskSpec
+from seqtrain.spec import UNREAD, Align, Element, Spelt, Symbols, TaskSpec
 
 
 @final
@@ -36,7 +37,7 @@ class SequenceModel(Model):
         stem: Stem,
         core: Core,
         attention: AttentionPooling | Attention | None,
-        readout: Readout | MapReadout,
+        readout: Readout | MapReadout | ChainReadout,
         pooling: Pooling | None,
         dropout: float,
     ) -> None:
@@ -127,7 +128,9 @@ def build_model(spec: ModelSpec, task: TaskSpec) -> SequenceModel:
     return SequenceModel(stem, core, attention, readout, pooling, spec.dropout)
 
 
-def _sizes(element: Element) -> tuple[int, ...]:
+def _sizes(element: Element | Spelt) -> tuple[int, ...]:
+    if isinstance(element, Spelt):
+        return element.size, element.characters
     return (element.size,) if isinstance(element, Symbols) else element.shape
 
 
@@ -141,7 +144,7 @@ class Part(NamedTuple):
 
 def parts(model: SequenceModel) -> list[Part]:
     """What a model is made of, in reading order, with the number of its learned values."""
-    built: list[tuple[str, Stem | Core | AttentionPooling | Attention | Readout | MapReadout | None]] = [
+    built: list[tuple[str, Stem | Core | AttentionPooling | Attention | Readout | MapReadout | ChainReadout | None]] = [
         ("stem", model.stem),
         ("core", model.core),
         ("attention", model.attention),

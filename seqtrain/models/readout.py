@@ -5,6 +5,7 @@ import math
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from seqtrain.models.chain import ChainReadout
 from seqtrain.spec import Align, Symbols, TaskSpec
 
 
@@ -59,8 +60,10 @@ class MapReadout(nn.Module):
         return f"Convolution {self.convolution.in_channels:,} -> {_words(self.shape)}"
 
 
-def build_readout(features: tuple[int, ...], task: TaskSpec) -> Readout | MapReadout:
+def build_readout(features: tuple[int, ...], task: TaskSpec) -> Readout | MapReadout | ChainReadout:
     """The readout from such features: place by place where maps become images as large as they are."""
+    if isinstance(task.output, Symbols) and task.output.chained:
+        return ChainReadout(features, task)
     if len(features) == 3 and not isinstance(task.output, Symbols) and task.output.shape[1:] == features[1:]:
         return MapReadout(features[0], task)
     return Readout(features, task)
