@@ -104,19 +104,20 @@ def _sentences(path: Path, layout: Format) -> Iterator[tuple[int, list[tuple[str
         if len(fields) != width:
             raise DataError(f"{path}, line {line}: has {len(fields)} columns, where line {first} has {width}")
         begins = begins if rows else line
-        rows.append(_word_and_tag(f"{path}, line {line}", fields, layout))
+        rows.append(_word_and_tag(path, line, fields, layout))
 
 
-def _word_and_tag(place: str, fields: list[str], layout: Format) -> tuple[str, str]:
+def _word_and_tag(path: Path, line: int, fields: list[str], layout: Format) -> tuple[str, str]:
     if len(fields) < 2:
-        raise DataError(f"{place}: has one column, {fields[0]!r}; a word and its tag are expected")
-    chosen = []
-    for name in ("word_column", "tag_column"):
-        column = getattr(layout, name)
-        if not -len(fields) <= column < len(fields):
-            numbers = f"0 to {len(fields) - 1}, or -1 to {-len(fields)} from the last"
-            raise DataError(f"{place}: no column task.{name}={column}; they are numbered {numbers}")
-        if not fields[column]:
-            raise DataError(f"{place}: nothing in column task.{name}={column}")
-        chosen.append(fields[column])
-    return chosen[0], chosen[1]
+        raise DataError(f"{path}, line {line}: has one column, {fields[0]!r}; a word and its tag are expected")
+    return _field(path, line, fields, "word_column", layout), _field(path, line, fields, "tag_column", layout)
+
+
+def _field(path: Path, line: int, fields: list[str], name: str, layout: Format) -> str:
+    column: int = getattr(layout, name)
+    if not -len(fields) <= column < len(fields):
+        numbers = f"0 to {len(fields) - 1}, or -1 to {-len(fields)} from the last"
+        raise DataError(f"{path}, line {line}: no column task.{name}={column}; they are numbered {numbers}")
+    if not fields[column]:
+        raise DataError(f"{path}, line {line}: nothing in column task.{name}={column}")
+    return fields[column]

@@ -26,8 +26,8 @@ _COLOURS = (
 _LINE, _SENTENCE = 1.0, 2.7
 """Heights of a line of words and of a sentence, in lines."""
 
-_WIDEST = 110
-"""Letters of a sentence that find room beside one another."""
+_MARGIN, _WIDEST = 9, 110
+"""Letters that find room beside a sentence, and in it."""
 
 
 class Mark(NamedTuple):
@@ -49,9 +49,9 @@ class Tagged(NamedTuple):
 def sentences(shown: Sequence[Tagged], types: Sequence[str]) -> "Figure":
     """Each sentence twice, with its entities and with those answered; colours are types."""
     width = min(_WIDEST, max(sum(len(word) + 1 for word in each.words) for each in shown))
-    drawn, (axes,) = figure(1.2 + 0.085 * width, 0.6 + 0.22 * _SENTENCE * len(shown))
+    drawn, (axes,) = figure(0.3 + 0.072 * (width + _MARGIN), 0.6 + 0.22 * _SENTENCE * len(shown))
     axes.set_axis_off()
-    axes.set_xlim(-9, width)
+    axes.set_xlim(-_MARGIN, width)
     axes.set_ylim(_SENTENCE * len(shown), -1.6)
     for index, each in enumerate(shown):
         top = index * _SENTENCE
@@ -59,7 +59,7 @@ def sentences(shown: Sequence[Tagged], types: Sequence[str]) -> "Figure":
         for line, (name, marks) in enumerate((("truth", each.truth), ("answer", each.answer))):
             _words(axes, top + line * _LINE, each.words, marks)
             weight = "bold" if wrong and line else "normal"
-            axes.text(-9, top + line * _LINE, name, fontsize=7, color=INK, weight=weight, va="center")
+            axes.text(-_MARGIN, top + line * _LINE, name, fontsize=7, color=INK, weight=weight, va="center")
         axes.axhline(top + 1.85 * _LINE, color=FAINT, linewidth=0.4)
     at = 0.0
     for kind, name in enumerate(types):
@@ -76,10 +76,18 @@ def _words(axes: "Axes", y: float, words: Sequence[str], marks: Sequence[Mark]) 
     while position < len(words) and starts[position] < _WIDEST:
         mark = kinds.get(position)
         end = mark.end if mark else position + 1
-        text = " ".join(words[position:end]).replace("$", r"\$")
+        text = _drawable(" ".join(words[position:end]))
         box = _box(mark.type) if mark else None
         axes.text(starts[position], y, text, fontsize=8, color=INK, family="monospace", va="center", bbox=box)
         position = end
+
+
+def _drawable(text: str) -> str:
+    """The text with a box for what the font lacks, of which matplotlib would warn; dollars are no formulas."""
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    font = get_font(findfont(FontProperties(family="monospace")))
+    return "".join(sign if font.get_char_index(ord(sign)) else "\u25a1" for sign in text).replace("$", r"\$")
 
 
 def _box(kind: int) -> dict[str, object]:

@@ -68,7 +68,7 @@ class NER(Tagging):
     max_vocab_size: int | None = None
     max_length: int | None = None
     word_dropout: float = 0.2
-    characters: bool = False
+    characters: bool = True
     crf: bool = False
     constrained: bool = True
 
