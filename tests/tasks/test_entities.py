@@ -13,7 +13,7 @@ NAMES = names(TYPES)
 
 
 def test_an_entity_is_a_beginning_and_what_goes_on_with_it_at_once():
-    written = "B-person I-person I-place O I-person B-place B-place I-place I-place".split()
+    written = ["B-person", "I-person", "I-place", "O", "I-person", "B-place", "B-place", "I-place", "I-place"]
     ids = torch.tensor([[NAMES.index(tag) for tag in written]])
     found = spans(ids, torch.ones_like(ids, dtype=torch.bool))
     starts = torch.nonzero(found.begins[0]).squeeze(1)
