@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from seqtrain.models.work import multiply_adds
 from seqtrain.spec import Align, Symbols, TaskSpec
 
 
@@ -33,6 +34,10 @@ class ChainReadout(nn.Module):
         before = self.transitions.expand(features.shape[1], -1, -1).clone()
         before[0] = self.start  # whatever i is, there is nothing before
         return emissions.unsqueeze(2) + before
+
+    def multiply_adds(self) -> int:
+        """Products of a weight and a feature for each step."""
+        return multiply_adds(self.linear)
 
     def describe(self) -> str:
         """The readout as built: "Linear 256 -> 13, chained"."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from seqtrain import limits
+from seqtrain.data import obtain
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.seeding import stream
 from seqtrain.tasks import gazette
@@ -127,12 +128,8 @@ class WNUT17Files(TaggedSource):
     """The shared task on emerging entities of the workshop on noisy user-generated text, in data_dir/wnut17."""
 
     def check(self, data_dir: Path) -> None:
-        """Looks for the three files."""
-        folder = data_dir / "wnut17"
-        require(
-            [folder / name for name in _WNUT17.values()],
-            f"; put the files into {folder}, or say with data_dir=... or $SEQTRAIN_DATA where wnut17/ lies",
-        )
+        """Looks for the three files, and downloads what is missing."""
+        obtain("wnut17", data_dir)
 
     def read(self, split: Split, data_dir: Path, seed: int) -> TaggedSentences:
         """Reads the split's file: a word, a tab and a tag in each line."""
