@@ -2,6 +2,7 @@
 
 from seqtrain.tasks.etth1 import ETTh1
 from seqtrain.tasks.multi30k import Multi30k
+from seqtrain.tasks.ner import NER
 from seqtrain.tasks.sentiment import Sentiment
 from seqtrain.tasks.series import OwnSeries
 from seqtrain.tasks.sine import Sine
@@ -11,9 +12,12 @@ from seqtrain.tasks.task import Split, Task
 from seqtrain.tasks.text import Text
 from seqtrain.tasks.tiny_shakespeare import TinyShakespeare
 from seqtrain.tasks.translation import Translation
+from seqtrain.tasks.wnut17 import WNUT17
 
 __all__ = [
+    "NER",
     "SST2",
+    "WNUT17",
     "ETTh1",
     "Multi30k",
     "OwnSeries",
