@@ -36,7 +36,8 @@ from seqtrain.optimizer import AdamW
 from seqtrain.runlog import RunLog
 from seqtrain.scheduler import Constant
 from seqtrain.tasks import SST2, Sine, Split, Task
-from seqtrain.trainer import Trainer, TrainerConfig
+from seqtrain.trainer import Trainer
+from seqtrain.trainer_config import TrainerConfig
 
 HIDDEN = 64
 BATCH = 64

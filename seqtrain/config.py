@@ -23,7 +23,7 @@ from seqtrain.models.model_spec import ModelSpec
 from seqtrain.optimizer import OptimizerSpec
 from seqtrain.scheduler import SchedulerSpec
 from seqtrain.tasks.task import Task
-from seqtrain.trainer import TrainerConfig
+from seqtrain.trainer_config import TrainerConfig
 from seqtrain.typos import UnknownKeyError, did_you_mean, join, leaves
 
 PLUGINS = "seqtrain.plugins"

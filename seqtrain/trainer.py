@@ -10,11 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from seqtrain import limits
-from seqtrain.batch import Batch
+from seqtrain.batch import Batch, Examples
 from seqtrain.checkpoint import rng_state, save, set_rng_state
-from seqtrain.device import Amp, autocast, pick_precision
-from seqtrain.errors import CheckpointError, ConfigError, TrainingError
+from seqtrain.device import autocast, pick_precision
+from seqtrain.errors import CheckpointError, TrainingError
 from seqtrain.loader import eval_loader, train_loader
 from seqtrain.model import Model, State
 from seqtrain.optimizer import OptimizerSpec
@@ -23,62 +22,7 @@ from seqtrain.scheduler import SchedulerSpec
 from seqtrain.signals import stop_on_signal
 from seqtrain.spec import Align
 from seqtrain.tasks.task import Sample, Split, Task
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainerConfig:
-    """How long and how a model is trained. Intervals count optimizer steps.
-
-    Attributes:
-        max_steps: End after this many optimizer steps.
-        max_epochs: End after this many passes over the training data.
-        max_time: End after this many seconds of training and validation.
-        batch_size: Sequences per batch.
-        accumulate: Batches per optimizer step; equals one batch of all their sequences.
-        amp: Precision of matrix products: auto, off, bf16 or fp16.
-        clip_norm: Largest global norm of the gradient; null leaves it alone.
-        eval_every: Validate this often; null: at the end of epochs.
-        eval_every_epochs: Without eval_every: validate at the end of every so many epochs.
-        log_every: Record training loss and speed this often.
-        checkpoint_every: Save this often, besides after each validation.
-        patience: End after this many validations without improvement; null: never.
-        min_delta: What is better by no more than this is no improvement for `patience`.
-        num_workers: Processes that prepare batches; 0 prepares them in the loop.
-        tune_allocator: Keep freed memory in the process: faster, and resident memory stays at its peak.
-    """
-
-    max_steps: int | None = None
-    max_epochs: int | None = 10
-    max_time: float | None = None
-    batch_size: int = 64
-    accumulate: int = 1
-    amp: Amp = "auto"
-    clip_norm: float | None = 1.0
-    eval_every: int | None = None
-    eval_every_epochs: int | None = None
-    log_every: int = 50
-    checkpoint_every: int | None = None
-    patience: int | None = None
-    min_delta: float = 0.0
-    num_workers: int = 0
-    tune_allocator: bool = True
-
-    def __post_init__(self) -> None:
-        limits.at_least("trainer", 1, batch_size=self.batch_size, accumulate=self.accumulate, patience=self.patience)
-        limits.at_least("trainer", 1, eval_every=self.eval_every, eval_every_epochs=self.eval_every_epochs)
-        limits.at_least("trainer", 1, log_every=self.log_every)
-        limits.at_least("trainer", 1, checkpoint_every=self.checkpoint_every)
-        limits.at_least("trainer", 1, max_steps=self.max_steps, max_epochs=self.max_epochs)
-        limits.above_zero("trainer", max_time=self.max_time)
-        limits.at_least("trainer", 0, min_delta=self.min_delta, num_workers=self.num_workers)
-        limits.above_zero("trainer", clip_norm=self.clip_norm)
-        if self.eval_every is not None and self.eval_every_epochs is not None:
-            raise ConfigError(
-                f"trainer.eval_every_epochs={self.eval_every_epochs}: trainer.eval_every={self.eval_every} counts "
-                f"steps already; set one of them"
-            )
-        if self.max_steps is self.max_epochs is self.max_time is None:
-            raise ConfigError("the run has no end: set trainer.max_steps, trainer.max_epochs or trainer.max_time")
+from seqtrain.trainer_config import TrainerConfig
 
 
 @dataclass
@@ -202,7 +146,7 @@ class Trainer:
         self.model.at_step(self.progress.step)
         for batch in batches:
             batch = batch.to(self.device)
-            outputs, self.memory = self.answer(batch, self.memory)
+            outputs, self.memory = self.answer(batch, self.memory, self.train_examples)
             loss = self.task.loss(outputs, batch)
             self.scaler.scale(loss / count).backward()
             self.window.loss += loss.detach()
@@ -226,22 +170,23 @@ class Trainer:
             self.progress.batch = 0
             self.memory = None
 
-    def answer(self, batch: Batch, memory: State | None) -> tuple[Tensor, State | None]:
-        """The model's outputs in full precision, and what the next batch should remember, if anything."""
+    def answer(self, batch: Batch, memory: State | None, examples: Examples) -> tuple[Tensor, State | None]:
+        """The model's outputs in full precision, and what the next batch of the examples remembers, if they go on."""
         with autocast(self.device, self.precision):
             outputs, state = self.model(batch, taken_up(memory, len(batch)))
-        return outputs.float(), tuple(part.detach() for part in state) if self.spec.carry else None
+        return outputs.float(), tuple(part.detach() for part in state) if examples.successive else None
 
     def evaluate(self, split: Split) -> dict[str, float]:
         """Loss and metrics over one whole split, by names like `val/accuracy`."""
         metrics = self.task.metrics().to(self.device)
+        examples = self.task.examples(split)
         loss, count = torch.zeros((), device=self.device), 0
         memory: State | None = None
         self.model.eval()
         with torch.inference_mode():
-            for batch in eval_loader(self.task.examples(split), self.config.batch_size, self.config.num_workers):
+            for batch in eval_loader(examples, self.config.batch_size, self.config.num_workers):
                 batch = batch.to(self.device)
-                outputs, memory = self.answer(batch, memory)
+                outputs, memory = self.answer(batch, memory, examples)
                 loss += self.task.loss(outputs, batch)
                 count += self.task.count(batch)
                 generated = self.generate(batch) if self.spec.align is Align.FREE else None
@@ -256,11 +201,12 @@ class Trainer:
         memory: State | None = None
         writes = self.spec.align is Align.FREE or (self.spec.align is Align.EACH and self.spec.continues)
         self.model.eval()
-        for batch in eval_loader(self.task.examples(split), self.config.batch_size):
+        examples = self.task.examples(split)
+        for batch in eval_loader(examples, self.config.batch_size):
             with torch.inference_mode():
                 moved = batch.to(self.device)
                 weights = self.model.attention_weights(moved, taken_up(memory, len(batch)))
-                outputs, memory = self.answer(moved, memory)
+                outputs, memory = self.answer(moved, memory, examples)
                 generated = self.generate(moved).cpu() if writes else None
             yield Sample(batch, outputs.cpu(), generated, tuple(part.float().cpu() for part in weights))
 

@@ -23,7 +23,9 @@ MAY_IMPORT = {
     "data": {"data", "errors"},
     "models": LEAVES | {"models"},
     "tasks": LEAVES | {"tasks"},
-    "trainer": LEAVES | {"checkpoint", "runlog", "loader", "device", "optimizer", "scheduler", "signals", "tasks.task"},
+    "trainer_config": {"device", "errors", "limits"},
+    "trainer": LEAVES
+    | {"checkpoint", "runlog", "loader", "device", "optimizer", "scheduler", "signals", "tasks.task", "trainer_config"},
 }
 
 

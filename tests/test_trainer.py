@@ -21,7 +21,8 @@ from seqtrain.scheduler import Cosine, InverseTime, SchedulerSpec
 from seqtrain.seeding import seed_torch
 from seqtrain.spec import Align, TaskSpec, Values
 from seqtrain.tasks import Split, Task
-from seqtrain.trainer import Trainer, TrainerConfig
+from seqtrain.trainer import Trainer
+from seqtrain.trainer_config import TrainerConfig
 
 SIZES = {Split.TRAIN: 22, Split.VAL: 13, Split.TEST: 7}
 

@@ -65,8 +65,9 @@ class LanguageModelling(Task):
         steps: Symbols in a chunk: how far back gradients go.
         carry: Whether a chunk is read with what is remembered of the chunks before it, in training and evaluation;
             otherwise chunks are shuffled, and each is read from nothing.
+        cold_eval: Whether evaluation reads each chunk from nothing all the same; only with `carry`.
         max_streams: In how many streams evaluation reads a text, each begun without a memory: fewer are more exact,
-            more are faster. None is 4; only with `carry`.
+            more are faster. None is 4; only with `carry`, and not where evaluation is cold.
         sample_length: Symbols that a model writes after a prompt.
     """
 
@@ -78,6 +79,7 @@ class LanguageModelling(Task):
     max_vocab_size: int | None = None
     steps: int = 100
     carry: bool = True
+    cold_eval: bool = False
     max_streams: int | None = None
     sample_length: int = 200
 
@@ -91,8 +93,13 @@ class LanguageModelling(Task):
         limits.at_least("task", 1, min_count=self.min_count, steps=self.steps, max_streams=self.max_streams)
         limits.at_least("task", len(SPECIALS) + 1, max_vocab_size=self.max_vocab_size)
         limits.at_least("task", 1, sample_length=self.sample_length)
-        if self.max_streams is not None and not self.carry:
-            raise ConfigError(f"task.max_streams={self.max_streams}: without task.carry, nothing is read in streams")
+        if self.max_streams is not None and (self.cold_eval or not self.carry):
+            raise ConfigError(
+                f"task.max_streams={self.max_streams}: nothing is read in streams without task.carry, or with "
+                "task.cold_eval"
+            )
+        if self.cold_eval and not self.carry:
+            raise ConfigError("task.cold_eval=true: without task.carry, all is read cold already")
         self._source = self.source()
 
     @abstractmethod
@@ -247,7 +254,7 @@ class LanguageModelling(Task):
         return self._source.passage(split, origin.data_dir, origin.seed, at_blank=self.level == "words")
 
     def _evaluation(self, split: Split, passage: Passage) -> EvaluationChunks:
-        streams = (self.max_streams or STREAMS) if self.carry else None
+        streams = (self.max_streams or STREAMS) if self.carry and not self.cold_eval else None
         return EvaluationChunks(self._ids(split, passage), self.steps, streams)
 
     def _ids(self, split: Split, passage: Passage) -> Ids:

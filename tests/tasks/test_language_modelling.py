@@ -50,6 +50,7 @@ def test_the_outline_leaves_the_size_open_and_the_spec_fills_it(prepared):
 def test_without_carry_chunks_are_read_from_nothing(prepared):
     assert [prepared(carry=True).examples(split).successive for split in Split] == [True, True, True]
     assert [prepared(carry=False).examples(split).successive for split in Split] == [False, False, False]
+    assert [prepared(cold_eval=True).examples(split).successive for split in Split] == [True, False, False]
 
 
 def test_steps_and_streams_are_those_asked_for(prepared):
@@ -106,7 +107,7 @@ def test_texts_that_cannot_be_used_are_refused(prepared, tmp_path, texts, option
         ({"max_streams": 0}, "task.max_streams=0: must be at least 1"),
         (
             {"max_streams": 3, "carry": False},
-            "task.max_streams=3: without task.carry, nothing is read in streams",
+            "task.max_streams=3: nothing is read in streams without task.carry, or with task.cold_eval",
         ),
         ({"max_vocab_size": 4}, "task.max_vocab_size=4: must be at least 5"),
         ({"sample_length": 0}, "task.sample_length=0: must be at least 1"),
