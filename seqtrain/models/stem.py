@@ -3,10 +3,14 @@
 import math
 from abc import ABC, abstractmethod
 
+import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
 from seqtrain.spec import Element, Symbols
+
+WHITE = 255.0
+"""The byte that stands for 1 where values come as bytes: pixels travel to the device as they are stored."""
 
 
 class Stem(nn.Module, ABC):
@@ -52,17 +56,34 @@ class Embedding(Stem):
         return f"Embedding {self.table.num_embeddings:,} x {self.table.embedding_dim:,}"
 
 
+class _Numbers(nn.Module):
+    """Hands real numbers on as they are; bytes stand for 0 to 1 in steps of 1/255."""
+
+    white: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        # It follows the model to its device and precision, and is no weight to be saved.
+        self.register_buffer("white", torch.tensor(WHITE), persistent=False)
+
+    def forward(self, inputs: Shaped[Tensor, "*N"]) -> Float[Tensor, "*N"]:
+        """The same numbers, never bytes."""
+        return inputs / self.white if inputs.dtype == torch.uint8 else inputs
+
+
 class Flatten(Stem):
-    """Lays each step's values out in one vector; it learns nothing."""
+    """Lays each step's values out in one vector; it learns nothing. Bytes stand for 0 to 1."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__()
         self.shape = shape
         self.out_features = (math.prod(shape),)
+        self.numbers = _Numbers()
 
-    def forward(self, inputs: Float[Tensor, "B T *S"]) -> Float[Tensor, "B T F"]:
+    def forward(self, inputs: Shaped[Tensor, "B T *S"]) -> Float[Tensor, "B T F"]:
         """The values of each step, the last axis running fastest."""
-        return inputs.flatten(2)
+        values: Tensor = self.numbers(inputs)
+        return values.flatten(2)
 
     def describe(self) -> str:
         """The stem as built: "Values 1 x 64 x 64"."""
@@ -70,15 +91,17 @@ class Flatten(Stem):
 
 
 class Maps(Stem):
-    """Hands images on as they are; it learns nothing."""
+    """Hands images on as they are; it learns nothing. Bytes stand for 0 to 1."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__()
         self.out_features = shape
+        self.numbers = _Numbers()
 
-    def forward(self, inputs: Float[Tensor, "B T C Y X"]) -> Float[Tensor, "B T C Y X"]:
+    def forward(self, inputs: Shaped[Tensor, "B T C Y X"]) -> Float[Tensor, "B T C Y X"]:
         """The images themselves."""
-        return inputs
+        values: Tensor = self.numbers(inputs)
+        return values
 
     def describe(self) -> str:
         """The stem as built: "Images 1 x 64 x 64"."""

@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from seqtrain.models.stem import build_stem
@@ -21,3 +22,16 @@ def test_values_are_laid_out_in_one_vector() -> None:
     assert torch.equal(stem(frames), torch.arange(48.0).view(1, 2, 24))
     assert list(stem.parameters()) == []
     assert stem.describe() == "Values 2 x 3 x 4"
+
+
+@pytest.mark.parametrize("reads_maps", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_bytes_stand_for_0_to_1(reads_maps: bool, dtype: torch.dtype) -> None:
+    stem = build_stem(Values((1, 2, 3)), embedding_size=5, reads_maps=reads_maps).to(dtype)
+    levels = torch.randint(256, (4, 2, 1, 2, 3), dtype=torch.uint8)
+    levels[0, 0, 0, 0, :2] = torch.tensor([0, 255])
+    features = stem(levels)
+    assert features.dtype == dtype
+    assert torch.equal(features.flatten(), levels.flatten().to(dtype) / 255)
+    assert torch.equal(stem(levels.to(dtype)).flatten(), levels.flatten().to(dtype))
+    assert stem.state_dict() == {}
