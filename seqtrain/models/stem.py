@@ -7,10 +7,8 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
+from seqtrain.models.work import multiply_adds
 from seqtrain.spec import Element, Symbols
-
-WHITE = 255.0
-"""The byte that stands for 1 where values come as bytes: pixels travel to the device as they are stored."""
 
 
 class Stem(nn.Module, ABC):
@@ -29,6 +27,10 @@ class Stem(nn.Module, ABC):
     @abstractmethod
     def describe(self) -> str:
         """The stem as built, in a few words."""
+
+    def multiply_adds(self) -> int:
+        """Products of a weight and a feature for each step."""
+        return multiply_adds(self)
 
 
 class Embedding(Stem):
@@ -56,8 +58,22 @@ class Embedding(Stem):
         return f"Embedding {self.table.num_embeddings:,} x {self.table.embedding_dim:,}"
 
 
+WHITE = 255.0
+"""The byte that stands for 1 where values come as bytes: pixels travel to the device as they are stored."""
+
+
+def unit_range(values: Shaped[Tensor, "..."], white: float | Float[Tensor, ""] = WHITE) -> Shaped[Tensor, "..."]:
+    """The same values, bytes as what they stand for: 0..255 as 0..1.
+
+    Args:
+        values: Bytes or real numbers.
+        white: 255; a tensor of it says in which precision bytes come out.
+    """
+    return values / white if values.dtype == torch.uint8 else values
+
+
 class _Numbers(nn.Module):
-    """Hands real numbers on as they are; bytes stand for 0 to 1 in steps of 1/255."""
+    """Hands real numbers on as they are, and bytes as what they stand for, in the model's precision."""
 
     white: Tensor
 
@@ -68,11 +84,11 @@ class _Numbers(nn.Module):
 
     def forward(self, inputs: Shaped[Tensor, "*N"]) -> Float[Tensor, "*N"]:
         """The same numbers, never bytes."""
-        return inputs / self.white if inputs.dtype == torch.uint8 else inputs
+        return unit_range(inputs, self.white)
 
 
 class Flatten(Stem):
-    """Lays each step's values out in one vector; it learns nothing. Bytes stand for 0 to 1."""
+    """Lays each step's values out in one vector; it learns nothing."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__()
@@ -91,7 +107,7 @@ class Flatten(Stem):
 
 
 class Maps(Stem):
-    """Hands images on as they are; it learns nothing. Bytes stand for 0 to 1."""
+    """Hands images on as they are; it learns nothing."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__()

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
+from seqtrain.data import obtain
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.seeding import stream
 from seqtrain.tasks.idx import read_idx
@@ -47,17 +48,11 @@ def read_mnist(split: Split, data_dir: Path) -> Digits:
     """MNIST's images, LeCun 1998: the last 5,000 of the training files validate, t10k tests.
 
     Raises:
-        DataError: If a file is missing or damaged, or images and labels don't go together.
+        DataError: If a file is missing and can't be downloaded, or is damaged, or images and labels don't go together.
     """
     part = "t10k" if split is Split.TEST else "train"
-    folder = data_dir / "mnist"
+    folder = obtain("mnist", data_dir)
     paths = [folder / f"{part}-{name}-ubyte.gz" for name in ("images-idx3", "labels-idx1")]
-    missing = [str(path) for path in paths if not path.is_file()]
-    if missing:
-        raise DataError(
-            f"no such file: {', '.join(missing)}; put MNIST's four files into {folder}, say with data_dir=... or "
-            "$SEQTRAIN_DATA where mnist/ lies, or take task.digits=drawn, which needs none"
-        )
     images, labels = read_idx(paths[0], axes=3), read_idx(paths[1], axes=1)
     if images.shape[1:] != (SIDE, SIDE):
         raise DataError(f"{paths[0]}: images of {images.shape[1]} x {images.shape[2]}, not {SIDE} x {SIDE}")
