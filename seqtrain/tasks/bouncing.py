@@ -77,4 +77,5 @@ class Bouncing(Examples):
         straight = starts[:, None] * room + np.arange(self._frames)[:, None, None] * steps[:, None]
         # A reflected path is a straight one, folded.
         folded = room - np.abs(straight % max(2 * room, 1) - room)
-        return np.rint(folded).astype(np.int64)
+        corners: NDArray[np.int64] = np.rint(folded).astype(np.int64)
+        return corners

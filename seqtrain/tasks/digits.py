@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
+from numpy.typing import NDArray
 
 from seqtrain.data import obtain
 from seqtrain.errors import ConfigError, DataError
@@ -137,7 +138,8 @@ def _dabs(strokes: list[Stroke]) -> Float[np.ndarray, "P 2"]:
     along = (np.arange(POINTS) + 0.5) / POINTS * travelled[-1]
     segment = np.searchsorted(travelled, along, side="right") - 1
     share = ((along - travelled[segment]) / lengths[segment])[:, None]
-    return starts[segment] * (1 - share) + ends[segment] * share - 0.5
+    points: NDArray[np.float64] = starts[segment] * (1 - share) + ends[segment] * share
+    return points - 0.5
 
 
 def _varied(rng: np.random.Generator, places: Float[np.ndarray, "N P 2"]) -> Float[np.ndarray, "N P 2"]:
@@ -153,8 +155,9 @@ def _varied(rng: np.random.Generator, places: Float[np.ndarray, "N P 2"]) -> Flo
     matrix = np.stack(
         [np.stack([cosine, sine], -1), np.stack([-sine - slant * cosine, cosine - slant * sine], -1)], 1
     )  # (N, 2, 2)
-    drawn = (bent * scales) @ matrix
-    return drawn - drawn.mean(1, keepdims=True) + (SIDE - 1) / 2 + rng.uniform(-1, 1, (size, 1, 2))
+    drawn: NDArray[np.float64] = (bent * scales) @ matrix
+    drawn += (SIDE - 1) / 2 + rng.uniform(-1, 1, (size, 1, 2)) - drawn.mean(1, keepdims=True)
+    return drawn
 
 
 def _inked(places: Float[np.ndarray, "N P 2"], width: Float[np.ndarray, "N 1 1"]) -> UInt8[np.ndarray, "N 28 28"]:
@@ -169,4 +172,5 @@ def _inked(places: Float[np.ndarray, "N P 2"], width: Float[np.ndarray, "N 1 1"]
     # In the middle of a stroke, dabs at such distances add up to width sqrt(2 pi) / distance: to be 1 everywhere.
     distances = np.hypot(*np.moveaxis(np.diff(places, axis=1), -1, 0)).mean(1)[:, None, None]
     level = ink * (distances / (width * np.sqrt(2 * np.pi))).astype(np.float32)
-    return (255 * np.clip(CONTRAST * (level - PAPER), 0, 1)).astype(np.uint8)
+    black: NDArray[np.uint8] = (255 * np.clip(CONTRAST * (level - PAPER), 0, 1)).astype(np.uint8)
+    return black

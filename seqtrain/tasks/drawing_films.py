@@ -83,7 +83,7 @@ def curves(errors: Mapping[str, Float[np.ndarray, " U"]]) -> "Figure":
             label=name,
         )
     axes.set_ylim(bottom=0)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.locator_params(axis="x", integer=True)
     axes.set_xlabel("frames ahead", fontsize=9, color=INK)
     axes.set_ylabel("squared error of a frame", fontsize=9, color=INK)
     axes.legend(fontsize=8, frameon=False)

@@ -95,8 +95,10 @@ class OwnFilms:
 
 
 class Films(Examples):
-    """Films of one split. Of longer ones, training reads a part that begins elsewhere in each epoch, evaluation the
-    beginning."""
+    """Films of one split.
+
+    Of films longer than asked for, training reads a part that begins elsewhere in each epoch, evaluation the beginning.
+    """
 
     def __init__(
         self,

@@ -14,7 +14,7 @@ STEADY = (0.01**2, 0.03**2)
 
 
 def frame_metrics() -> MetricCollection:
-    """mse and mae, summed over the pixels of a frame, and ssim; all averaged over frames."""
+    """Squared and absolute error, summed over a frame's pixels, and structural similarity; means over frames."""
     # Each is updated by itself, from values of its own.
     return MetricCollection({"mse": MeanMetric(), "mae": MeanMetric(), "ssim": Similarity()}, compute_groups=False)
 

@@ -37,7 +37,7 @@ def test_one_number_is_marked_in_each_half_and_the_target_is_their_sum(steps):
     assert batch.inputs.shape == (200, steps, 2)
     assert batch.inputs.dtype == batch.targets.dtype == torch.float32
     assert batch.lengths.unique().tolist() == [steps]
-    assert 0 <= numbers.min()
+    assert numbers.min() >= 0
     assert numbers.max() < 1
     assert ((marks == 0) | (marks == 1)).all()
     assert (marks[:, : steps // 2].sum(1) == 1).all()

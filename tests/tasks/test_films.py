@@ -96,9 +96,8 @@ def test_training_begins_anywhere_in_longer_films_and_evaluation_at_the_beginnin
     for epoch in (0, 1):
         batch = films.batch(np.arange(30), epoch)
         whole = torch.cat([batch.inputs, batch.targets], 1)[:, :, 0].numpy()
-        starts.append(
-            [next(s for s in range(4) if (film[s : s + 5] == part).all()) for film, part in zip(array, whole, strict=True)]
-        )
+        pairs = zip(array, whole, strict=True)
+        starts.append([next(s for s in range(4) if (film[s : s + 5] == part).all()) for film, part in pairs])
     assert set(starts[0]) == {0, 1, 2, 3}
     assert starts[0] != starts[1]
     again = films.batch(np.array([4]), 0)

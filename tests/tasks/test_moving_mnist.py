@@ -115,7 +115,7 @@ def test_pictures_show_films_and_how_the_error_grows():
     assert [picture.name for picture in (strips, film, errors)] == ["frames", "film", "error-by-frame"]
     assert len(strips.content.axes) == 3
     assert film.content.dtype == np.uint8
-    frames, rows, columns = film.content.shape
+    frames, _, columns = film.content.shape
     assert frames == 6
     left, right = film.content[:, :, : columns // 2], film.content[:, :, columns // 2 :]
     assert ((left == right) | (left < 128)).all()  # the answers are right: only the border lights up
