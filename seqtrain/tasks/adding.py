@@ -45,8 +45,8 @@ class Adding(Task):
     metric: ClassVar[str] = "mse"
     higher_is_better: ClassVar[bool] = False
 
-    steps: int = 100
-    train_size: int = 10_000
+    steps: int = 50
+    train_size: int = 20_000
     val_size: int = 1_000
     test_size: int = 1_000
 

@@ -52,10 +52,10 @@ class CopyMemory(Task):
     metric: ClassVar[str] = "accuracy"
     higher_is_better: ClassVar[bool] = True
 
-    delay: int = 30
+    delay: int = 20
     symbols: int = 8
-    length: int = 10
-    train_size: int = 10_000
+    length: int = 5
+    train_size: int = 20_000
     val_size: int = 1_000
     test_size: int = 1_000
 

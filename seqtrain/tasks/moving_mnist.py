@@ -165,16 +165,17 @@ class MovingMNIST(Task):
 
     def baseline(self) -> dict[str, float]:
         """The best of black frames, the mean frame of training, and the last frame seen again and again, by mse."""
-        train, val = self.examples(Split.TRAIN), self.examples(Split.VAL)
+        train = self.examples(Split.TRAIN)
         mean = brightness(train.batch(np.arange(min(len(train), MOST_AVERAGED)), 0).inputs).mean((0, 1))
-        answers = {name: self.metrics() for name in ("zeros", "mean", "last")}
-        for start in range(0, len(val), 64):
-            batch = val.batch(np.arange(start, min(start + 64, len(val))), 0)
-            truth = brightness(batch.targets)
-            for name, frame in (("zeros", torch.zeros(())), ("mean", mean), ("last", brightness(batch.inputs[:, -1:]))):
-                self.score(answers[name], frame.expand_as(truth), batch)
-        scores = [{name: float(v) for name, v in metrics.compute().items()} for metrics in answers.values()]
-        return min(scores, key=lambda score: score[self.metric])
+        metrics, answers = self.metrics(), {"zeros": torch.zeros(()), "mean": mean, "last": None}
+        errors = dict.fromkeys(answers, 0.0)
+        for batch in self._val_batches():
+            for name, answer in answers.items():
+                errors[name] += float(self.loss(_repeated(answer, batch), batch))
+        best = answers[min(errors, key=errors.__getitem__)]
+        for batch in self._val_batches():
+            self.score(metrics, _repeated(best, batch), batch)
+        return {name: float(value) for name, value in metrics.compute().items()}
 
     def pictures(self, samples: Iterable[Sample]) -> Iterator[Picture]:
         """A few films as strips and in motion, and how the error grows with the frames ahead."""
@@ -209,6 +210,10 @@ class MovingMNIST(Task):
                 self._frame = (rows, columns)
             case _:
                 raise CheckpointError("frame.json: should hold the rows and columns of a frame")
+
+    def _val_batches(self) -> Iterator[Batch]:
+        val = self.examples(Split.VAL)
+        return (val.batch(indices, 0) for indices in np.array_split(np.arange(len(val)), len(val) // 64 + 1))
 
     def _pixels(self, outputs: Float[Tensor, "B T D V W"]) -> Float[Tensor, "B T 1 Y X"]:
         return unfold(outputs.float(), self.patch).clamp(0, 1)
@@ -248,6 +253,11 @@ class MovingMNIST(Task):
             value = getattr(self, name)
             if value is not None:
                 raise ConfigError(f"task.{name}={value}: {why}")
+
+
+def _repeated(frame: Tensor | None, batch: Batch) -> Float[Tensor, "B U D V W"]:
+    """The same frame as every answer; None is the last one seen."""
+    return (brightness(batch.inputs[:, -1:]) if frame is None else frame).expand(batch.targets.shape)
 
 
 def brightness(pixels: Tensor) -> Tensor:

@@ -104,7 +104,7 @@ def test_the_baseline_remembers_nothing():
 
 
 def test_the_picture_marks_what_was_forgotten():
-    task = prepared()
+    task = prepared(length=10)
     batch = batch_of(task, Split.VAL)
     answers = batch.targets.clone()
     answers[2, -1] = 0
