@@ -71,8 +71,14 @@ def read_mnist(split: Split, data_dir: Path) -> Digits:
     return Digits(images, labels.astype(np.int64))
 
 
-def read_digits(source: DigitSource, split: Split, size: int | None, data_dir: Path, seed: int) -> Digits:
-    """So many digits of a split; of MNIST the first ones, or all where size is None.
+HEIGHT = 20.0
+"""Of a drawn digit in pixels, before it varies: MNIST's."""
+
+
+def read_digits(
+    source: DigitSource, split: Split, size: int | None, data_dir: Path, seed: int, *, height: float = HEIGHT
+) -> Digits:
+    """So many digits of a split, drawn in such a height; of MNIST the first ones, or all where size is None.
 
     Raises:
         ConfigError: If MNIST's split is smaller.
@@ -80,7 +86,7 @@ def read_digits(source: DigitSource, split: Split, size: int | None, data_dir: P
     """
     if source == "drawn":
         assert size is not None
-        return draw_digits(stream(seed, f"digits/{split}"), size)
+        return draw_digits(stream(seed, f"digits/{split}"), size, height)
     digits = read_mnist(split, data_dir)
     if size is not None and size > len(digits):
         raise ConfigError(f"task.{split}_size={size}: MNIST has {len(digits):,} digits to {_PURPOSE[split]} on")
@@ -116,15 +122,13 @@ POINTS = 64
 """Dabs of ink in a digit: so many that they can't be told apart."""
 CONTRAST, PAPER = 2.0, 0.15
 """How steeply ink turns black, and how little leaves no trace."""
-HEIGHT = 20.0
-"""Of a digit in pixels, before it varies: MNIST's."""
 
 
-def draw_digits(rng: np.random.Generator, size: int) -> Digits:
+def draw_digits(rng: np.random.Generator, size: int, height: float = HEIGHT) -> Digits:
     """Draws digits with a pen whose width, slant, size and steadiness differ from image to image."""
     labels = rng.integers(CLASSES, size=size)
     skeletons = np.stack([_dabs(strokes) for strokes in STROKES])
-    places = _varied(rng, skeletons[labels])
+    places = _varied(rng, skeletons[labels], height)
     width = rng.uniform(0.75, 1.25, (size, 1, 1))
     return Digits(_inked(places, width), labels)
 
@@ -142,14 +146,14 @@ def _dabs(strokes: list[Stroke]) -> Float[np.ndarray, "P 2"]:
     return points - 0.5
 
 
-def _varied(rng: np.random.Generator, places: Float[np.ndarray, "N P 2"]) -> Float[np.ndarray, "N P 2"]:
+def _varied(rng: np.random.Generator, places: Float[np.ndarray, "N P 2"], height: float) -> Float[np.ndarray, "N P 2"]:
     """Bends, scales, slants and turns each digit, and puts it near the middle; in pixels."""
     size = len(places)
     waves = rng.normal(0, 2.5, (size, 2, 1))
     phases = rng.uniform(0, 2 * np.pi, (size, 1, 2))
     bent = places + rng.uniform(0, 0.06, (size, 1, 2)) * np.sin(places @ waves + phases)
     turn, slant = rng.normal(0, 0.12, size), rng.normal(0.1, 0.18, size)
-    scales = HEIGHT * rng.uniform(0.8, 1.1, (size, 1, 2))
+    scales = height * rng.uniform(0.8, 1.1, (size, 1, 2))
     cosine, sine = np.cos(turn), np.sin(turn)
     # Row vectors: slanted first, then turned.
     matrix = np.stack(

@@ -46,6 +46,12 @@ def test_digits_are_ink_on_paper_near_the_middle():
     assert np.abs(np.array(centres) - 13.5).max() < 3
 
 
+def test_digits_are_as_high_as_asked():
+    low, high = (draw_digits(np.random.default_rng(0), 200, height) for height in (16.0, 26.0))
+    rows = [(digits.images.max(2) > 0).sum(1).mean() for digits in (low, high)]
+    assert rows[1] - rows[0] == pytest.approx(0.84 * 0.95 * 10, rel=0.2)
+
+
 def test_the_nearest_of_other_digits_is_mostly_of_the_same_class():
     known, asked = draw_digits(np.random.default_rng(0), 1000), draw_digits(np.random.default_rng(1), 100)
     a, b = (each.images.reshape(len(each), -1) / 255.0 for each in (asked, known))
