@@ -1,9 +1,13 @@
 """Data, vocabulary, loss and metrics of every task."""
 
+from seqtrain.tasks.adding import Adding
+from seqtrain.tasks.copy_memory import CopyMemory
 from seqtrain.tasks.etth1 import ETTh1
+from seqtrain.tasks.moving_mnist import MovingMNIST
 from seqtrain.tasks.multi30k import Multi30k
 from seqtrain.tasks.ner import NER
 from seqtrain.tasks.sentiment import Sentiment
+from seqtrain.tasks.sequential_mnist import SequentialMNIST
 from seqtrain.tasks.series import OwnSeries
 from seqtrain.tasks.sine import Sine
 from seqtrain.tasks.sst2 import SST2
@@ -18,10 +22,14 @@ __all__ = [
     "NER",
     "SST2",
     "WNUT17",
+    "Adding",
+    "CopyMemory",
     "ETTh1",
+    "MovingMNIST",
     "Multi30k",
     "OwnSeries",
     "Sentiment",
+    "SequentialMNIST",
     "Sine",
     "Split",
     "Sunspots",

@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from seqtrain.models.stem import build_stem
@@ -21,3 +22,12 @@ def test_values_are_laid_out_in_one_vector() -> None:
     assert torch.equal(stem(frames), torch.arange(48.0).view(1, 2, 24))
     assert list(stem.parameters()) == []
     assert stem.describe() == "Values 2 x 3 x 4"
+
+
+@pytest.mark.parametrize("reads_maps", [False, True])
+def test_bytes_stand_for_0_to_1(reads_maps: bool) -> None:
+    stem = build_stem(Values((1, 2, 3)), embedding_size=5, reads_maps=reads_maps)
+    levels = torch.randint(256, (4, 2, 1, 2, 3), dtype=torch.uint8)
+    levels[0, 0, 0, 0, :2] = torch.tensor([0, 255])
+    assert torch.equal(stem(levels).flatten(), levels.flatten() / 255)
+    assert torch.equal(stem(levels.float()).flatten(), levels.flatten().float())
