@@ -90,11 +90,8 @@ class Augmentation:
         peaks = kind.edges_hz[1:-1]
         first, width = mel(peaks[0]), (mel(peaks[-1]) - mel(peaks[0])) / max(kind.mels - 1, 1)
         places = np.clip((mel(peaks * factors[:, None]) - first) / max(width, 1e-9), 0, kind.mels - 1)  # (B, M)
-        below = np.minimum(places.astype(np.int64), max(kind.mels - 2, 0))[:, None]
-        share = (places[:, None] - below).astype(np.float32)
-        above = np.minimum(below + 1, kind.mels - 1)
-        low, high = (np.take_along_axis(spectra, bands, axis=2) for bands in (below, above))
-        warped: Float[np.ndarray, "B T M"] = low + share * (high - low)
+        shares = np.maximum(0, 1 - np.abs(np.arange(kind.mels)[:, None] - places[:, None]))  # (B, M, M), from and to
+        warped: Float[np.ndarray, "B T M"] = spectra @ shares.astype(np.float32)
         return warped
 
     @staticmethod

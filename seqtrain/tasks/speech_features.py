@@ -21,9 +21,9 @@ EPSILON = 1e-5
 """What a feature that never changes is divided by."""
 
 Kind = Literal["logmel", "mfcc"]
-Normalization = Literal["utterance", "mean", "train"]
-Spectra = Float[np.ndarray, "N M"]
-"""The log-mel spectrum of each frame, natural logarithms of power."""
+Normalization = Literal["train", "loudness", "utterance"]
+Spectra = Float[np.ndarray, "R M"]
+"""The log-mel spectra of R frames, natural logarithms of power."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,9 @@ class FeatureOptions:
         mfccs: Cepstral coefficients, from the zeroth; None is 13. For "mfcc" only.
         min_hz: Where the lowest band begins.
         max_hz: Where the highest band ends; None is half the sample rate.
-        normalize: Each feature is centred and divided by its standard deviation, as found in each utterance
-            ("utterance") or in the training split ("train"); "mean" centres it in each utterance and divides by
-            the training split's.
+        normalize: "train" centres each feature and divides it by its standard deviation, as the training split has
+            them; "loudness" takes one mean over the features of each utterance away instead, and "utterance" each
+            feature's own, so that only changes within the utterance are left.
         stack_frames: Frames laid side by side in one step, which makes sequences as many times shorter.
     """
 
@@ -61,7 +61,7 @@ class FeatureOptions:
     mfccs: int | None = None
     min_hz: float = 20.0
     max_hz: float | None = None
-    normalize: Normalization = "utterance"
+    normalize: Normalization = "train"
     stack_frames: int = 1
 
     def __post_init__(self) -> None:
@@ -180,16 +180,14 @@ class FeatureOptions:
             real: Where there is a frame.
             scale: Of the training split.
         """
-        features = self._transformed(spectra)
-        mask = real[:, :, None]
-        count = real.sum(1)[:, None, None].astype(np.float32)
-        center, deviation = scale.mean.astype(np.float32), scale.deviation.astype(np.float32)
+        center, deviation = scale.mean.astype(np.float32), np.maximum(scale.deviation, EPSILON).astype(np.float32)
+        features = (self._transformed(spectra) - center) / deviation
         if self.normalize != "train":
-            center = np.where(mask, features, 0).sum(1, keepdims=True) / count
-        centred = np.where(mask, features - center, 0)
+            axes = 1 if self.normalize == "utterance" else (1, 2)
+            features = features - features.mean(axes, keepdims=True, where=real[:, :, None])
         if self.normalize == "utterance":
-            deviation = np.sqrt((centred**2).sum(1, keepdims=True) / count)
-        return self._stacked(centred / np.maximum(deviation, EPSILON))
+            features = features / np.maximum(features.std(1, keepdims=True, where=real[:, :, None]), EPSILON)
+        return self._stacked(np.where(real[:, :, None], features, np.float32(0)))
 
     def unstacked(self, steps: Float[np.ndarray, "S F"]) -> Float[np.ndarray, "T D"]:
         """The frames that one utterance's steps were stacked from, to look at."""

@@ -16,7 +16,7 @@ from seqtrain.picture import Picture
 from seqtrain.spec import Symbols, TaskSpec, Values
 from seqtrain.tasks.speech_audio import Recordings
 from seqtrain.tasks.speech_augmentation import Augmentation
-from seqtrain.tasks.speech_features import FeatureOptions, Kind, Normalization, Scale
+from seqtrain.tasks.speech_features import FeatureOptions, Kind, Normalization, Scale, Spectra
 from seqtrain.tasks.speech_sources import SoundSource
 from seqtrain.tasks.speech_targets import ClassStrings, Label, Target
 from seqtrain.tasks.speech_utterances import Corpus, Utterances
@@ -90,7 +90,7 @@ class SpeechRecognition(Task):
     mfccs: int | None = None
     min_hz: float = 20.0
     max_hz: float | None = None
-    normalize: Normalization = "utterance"
+    normalize: Normalization = "train"
     stack_frames: int = 2
 
     speed: float = 0.0
@@ -210,12 +210,13 @@ class SpeechRecognition(Task):
 
     def _scale(self, content: object) -> Scale:
         """The scale as `assets` gave it."""
-        parts = [content.get(name) if isinstance(content, dict) else None for name in ("mean", "deviation")]
-        for part in parts:
-            fits = isinstance(part, list) and len(part) == self._kind.size
-            if not fits or not all(isinstance(value, float) for value in part):
+        parts = []
+        for name in ("mean", "deviation"):
+            part = content.get(name) if isinstance(content, dict) else None
+            if not isinstance(part, list) or [type(value) for value in part] != [float] * self._kind.size:
                 raise CheckpointError(f"scale.json: should hold mean and deviation of {self._kind.size} features")
-        return Scale(np.array(parts[0]), np.array(parts[1]))
+            parts.append(np.array(part))
+        return Scale(*parts)
 
     @property
     def _input(self) -> Values:
@@ -244,7 +245,7 @@ class SpeechRecognition(Task):
         return self._utterances(split, recordings, spectra, origin.seed)
 
     def _utterances(
-        self, split: Split, recordings: Recordings, spectra: Float[np.ndarray, "N M"], seed: int
+        self, split: Split, recordings: Recordings, spectra: Spectra, seed: int
     ) -> Utterances:
         ids = {name: identity for identity, name in enumerate(self.classes)}
         for index, label in enumerate(recordings.labels):
