@@ -18,6 +18,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from omegaconf import OmegaConf
 
 from seqtrain.errors import ConfigError
+from seqtrain.models.decoder_spec import DecoderSpec
 from seqtrain.models.model_spec import ModelSpec
 from seqtrain.optimizer import OptimizerSpec
 from seqtrain.scheduler import SchedulerSpec
@@ -43,6 +44,7 @@ class RunConfig:
     task_name: str
     model: ModelSpec
     task: Task
+    decoder: DecoderSpec
     optimizer: OptimizerSpec
     scheduler: SchedulerSpec
     trainer: TrainerConfig

@@ -10,13 +10,14 @@ from rich.panel import Panel
 from rich.table import Table
 
 from seqtrain.config import RunConfig
-from seqtrain.models import SequenceModel, parts
+from seqtrain.model import Model
+from seqtrain.models import Part, parts
 from seqtrain.runlog import number
 from seqtrain.tasks import Split
 from seqtrain.trainer import Trainer
 
 
-def start_panel(config: RunConfig, model: SequenceModel, trainer: Trainer, baseline: dict[str, float]) -> Panel:
+def start_panel(config: RunConfig, model: Model, trainer: Trainer, baseline: dict[str, float]) -> Panel:
     """What is about to be trained."""
     data = facts_table()
     sizes = [f"{len(trainer.task.examples(split)):,} {split}" for split in (Split.TRAIN, Split.VAL)]
@@ -52,17 +53,18 @@ def end_panel(summary: dict[str, Any], folder: Path) -> Panel:
     )
 
 
-def parts_table(parts: Iterable[tuple[str, str, int]]) -> Table:
-    """A table of a model's parts with what they are and their parameter counts, and the sum."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
-    table.add_column(style="bold")
+def parts_table(parts: Iterable[Part]) -> Table:
+    """A table of a model's parts with what they are, their parameters and products a step, and the sums."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column()
-    table.add_column(justify="right")
-    total = 0
-    for name, description, parameters in parts:
-        table.add_row(name, description, f"{parameters:,}")
-        total += parameters
-    table.add_row("", "parameters", f"{total:,}", style="dim")
+    table.add_column()
+    table.add_column("parameters", justify="right")
+    table.add_column("multiply-adds a step", justify="right")
+    built = list(parts)
+    for part in built:
+        table.add_row(f"[bold]{part.name}[/]", part.description, f"{part.parameters:,}", f"{part.multiply_adds:,}")
+    sums = (sum(part.parameters for part in built), sum(part.multiply_adds for part in built))
+    table.add_row("", "", *(f"{total:,}" for total in sums), style="dim")
     return table
 
 

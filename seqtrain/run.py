@@ -19,7 +19,7 @@ from seqtrain import checkpoint
 from seqtrain.config import RunConfig, Tree, build_config, build_word, pin_paths
 from seqtrain.device import pick_device, pick_precision, tune_allocator
 from seqtrain.errors import CheckpointError, ConfigError
-from seqtrain.models import ModelSpec, build_model
+from seqtrain.models import DecoderSpec, ModelSpec, build_model, refusal
 from seqtrain.report import end_panel, start_panel
 from seqtrain.runlog import SUMMARY, RunLog, leaf
 from seqtrain.seeding import seed_torch
@@ -96,7 +96,7 @@ def train(config: RunConfig, claim: Callable[[], Path], console: Console, state:
     task = config.task
     task.prepare(config.data_dir, config.seed)
     seed_torch(config.seed, "init")
-    model = build_model(config.model, task.spec)
+    model = build_model(config.model, task.spec, config.decoder)
     seed_torch(config.seed, "dropout")
 
     folder = claim()
@@ -220,11 +220,11 @@ def keep_assets(folder: Path, assets: dict[str, Any], *, resumed: bool) -> None:
 
 def check_pair(config: RunConfig) -> None:
     """Raises ConfigError if the model makes no sense on the task, naming those that do."""
-    reason = config.model.refusal(config.task.outline)
+    reason = refusal(config.model, config.decoder, config.task.outline)
     if reason is None:
         return
     pair = f"model={config.model_name} doesn't fit task={config.task_name}: it {reason}"
-    fitting = models_that_fit(config.task.outline)
+    fitting = models_that_fit(config.decoder, config.task.outline)
     if config.model_name in fitting:  # but for the option that the reason names
         raise ConfigError(pair)
     raise ConfigError(f"{pair}; models that fit: {', '.join(fitting) or 'none yet'}")
@@ -236,10 +236,10 @@ def check_end(config: RunConfig) -> None:
     config.scheduler.factor(config.scheduler.warmup_steps, steps_per_epoch=1, total_steps=1 if told else None)
 
 
-def models_that_fit(task: TaskSpec) -> list[str]:
+def models_that_fit(decoder: DecoderSpec, task: TaskSpec) -> list[str]:
     """The words of the models that take such a task."""
     specs = {word: build_word(ModelSpec, file, "model") for word, file in words("model").items()}
-    return [word for word, spec in specs.items() if spec.refusal(task) is None]
+    return [word for word, spec in specs.items() if refusal(spec, decoder, task) is None]
 
 
 def summarize(

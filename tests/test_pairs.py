@@ -1,6 +1,6 @@
 """Every model word with every task word: it is refused by name, or it works. There is no list to edit."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from torch import Tensor
 from seqtrain.batch import Batch
 from seqtrain.config import RunConfig, build_config
 from seqtrain.errors import ConfigError
-from seqtrain.models import SequenceModel, build_model
+from seqtrain.models import EncoderDecoder, SequenceModel, build_model, refusal
 from seqtrain.run import check_pair
 from seqtrain.spec import Align, TaskSpec
 from seqtrain.tasks import Split, Task
@@ -23,7 +23,7 @@ EXAMPLES = 8
 class Pair:
     spec: TaskSpec
     task: Task
-    model: SequenceModel
+    model: SequenceModel | EncoderDecoder
     batch: Batch
 
     def outputs(self, batch: Batch) -> Tensor:
@@ -49,7 +49,7 @@ def config(request, compose, task_tree) -> RunConfig:
 
 @pytest.fixture
 def pair(config) -> Pair:
-    if config.model.refusal(config.task.outline) is not None:
+    if refusal(config.model, config.decoder, config.task.outline) is not None:
         pytest.skip("a senseless pair, refused by name")
     config.task.prepare(config.data_dir, seed=0)
     torch.manual_seed(0)
@@ -59,7 +59,7 @@ def pair(config) -> Pair:
 
 
 def test_a_pair_is_built_or_refused_by_name_before_data_is_read(config):
-    if config.model.refusal(config.task.outline) is None:
+    if refusal(config.model, config.decoder, config.task.outline) is None:
         check_pair(config)
         return
     with pytest.raises(ConfigError) as refused:
@@ -89,8 +89,7 @@ def test_more_padding_changes_nothing(pair):
     steps = torch.arange(inputs.shape[1])
     garbage = inputs[:, -1:].expand(-1, 5, *inputs.shape[2:]) + 1 if inputs.is_floating_point() else inputs[:, :5]
     longer = torch.cat([inputs, garbage], 1)
-    batches = [Batch(each, pair.batch.lengths, pair.batch.targets, pair.batch.indices) for each in (inputs, longer)]
-    short, long = (pair.outputs(batch) for batch in batches)
+    short, long = (pair.outputs(replace(pair.batch, inputs=each)) for each in (inputs, longer))
     if pair.spec.align is Align.EACH:
         real = steps < pair.batch.lengths.unsqueeze(1)
         short, long = short[real], long[:, : inputs.shape[1]][real]
@@ -104,8 +103,5 @@ def test_a_causal_pair_never_sees_a_later_input(pair):
     inputs = pair.batch.inputs.double() if pair.batch.inputs.is_floating_point() else pair.batch.inputs
     changed = inputs.clone()
     changed[:, 3:] = inputs[:, 3:].flip(0)
-    before, after = (
-        pair.outputs(Batch(each, pair.batch.lengths, pair.batch.targets, pair.batch.indices))[:, :3]
-        for each in (inputs, changed)
-    )
+    before, after = (pair.outputs(replace(pair.batch, inputs=each))[:, :3] for each in (inputs, changed))
     assert torch.equal(before, after)

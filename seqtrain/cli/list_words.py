@@ -50,7 +50,7 @@ def objects(group: str) -> list[dict[str, Any]]:
 def alignments(file: Traversable) -> list[str]:
     """The alignments that a model takes, of tasks on symbols or on values that are not causal."""
     from seqtrain.config import build_word
-    from seqtrain.models import ModelSpec
+    from seqtrain.models import DecoderSpec, ModelSpec, refusal
     from seqtrain.spec import Align, Symbols, TaskSpec, Values
 
     spec = build_word(ModelSpec, file, "model")
@@ -58,7 +58,7 @@ def alignments(file: Traversable) -> list[str]:
     return [
         str(align)
         for align in Align
-        if any(spec.refusal(TaskSpec(element, element, align)) is None for element in inputs)
+        if any(refusal(spec, DecoderSpec(), TaskSpec(element, element, align)) is None for element in inputs)
     ]
 
 

@@ -1,130 +1,82 @@
-"""Where a model's options and a task's shapes meet: stem, core, attention and readout become one model."""
+"""Where a model's options and a task's shapes meet: stem, core, attention, readout and decoder become one model."""
 
-from typing import NamedTuple, assert_never, final
+from typing import NamedTuple, Protocol, runtime_checkable
 
-from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import nn
 
-from seqtrain.batch import Batch
 from seqtrain.errors import ConfigError
-from seqtrain.model import Model, State
-from seqtrain.models.attention import Attention, AttentionPooling
+from seqtrain.model import Model
+from seqtrain.models.attention import AttentionPooling
 from seqtrain.models.core import Core
-from seqtrain.models.model_spec import ModelSpec, Pooling
-from seqtrain.models.padded import RealSteps
-from seqtrain.models.readout import MapReadout, Readout, build_readout
-from seqtrain.models.self_attention import SelfAttention
-from seqtrain.models.stem import Stem, build_stem
+from seqtrain.models.decoder import Bridge, Decoder
+from seqtrain.models.decoder_spec import DecoderSpec
+from seqtrain.models.encoder_decoder import EncoderDecoder
+from seqtrain.models.model_spec import ModelSpec
+from seqtrain.models.readout import build_readout
+from seqtrain.models.sequence_model import SequenceModel
+from seqtrain.models.stack import Recurrent
+from seqtrain.models.stem import Embedding, Stem, build_stem
 from seqtrain.spec import UNREAD, Align, Element, Symbols, TaskSpec
 
 
-@final
-class SequenceModel(Model):
-    """Reads a batch through stem, core, attention if it has one, and readout.
+def refusal(spec: ModelSpec, decoder: DecoderSpec, task: TaskSpec) -> str | None:
+    """Why a model makes no sense on a task, in the words of `ModelSpec.refusal`; None if it does.
 
-    Attributes:
-        stem: Elements to features, step by step.
-        core: Features to features, along the sequence.
-        attention: What looks at the core's outputs before they are pooled or read out, or pools them itself.
-        readout: Features to elements.
-        pooling: How a sequence becomes one vector before the readout; None where each step is read out, or
-            attention has made one.
+    Raises:
+        ConfigError: If an option of the decoder can't act on such a task, whatever the model.
     """
-
-    def __init__(
-        self,
-        stem: Stem,
-        core: Core,
-        attention: AttentionPooling | Attention | None,
-        readout: Readout | MapReadout,
-        pooling: Pooling | None,
-        dropout: float,
-    ) -> None:
-        super().__init__()
-        self.stem = stem
-        self.core = core
-        self.attention = attention
-        self.readout = readout
-        self.pooling = pooling
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, batch: Batch, state: State | None = None) -> tuple[Float[Tensor, "B ..."], State]:
-        real, features = self._features(batch)
-        outputs, state = self.core(features, batch.lengths, state)
-        last = self.core.last(outputs, batch.lengths, state) if self.pooling == "last" else None
-        return self.readout(self.dropout(self._summarise(outputs, last, real))), state
-
-    def attention_weights(self, batch: Batch, state: State | None = None) -> tuple[Float[Tensor, "B N Q T"], ...]:
-        real, features = self._features(batch)
-        if isinstance(self.core, SelfAttention):
-            return self.core.weights(features, batch.lengths)
-        if self.attention is None:
-            return ()
-        outputs, state = self.core(features, batch.lengths, state)
-        if isinstance(self.attention, AttentionPooling):
-            return (self.attention.weights(outputs, real),)
-        if self.pooling == "last":
-            return (self.attention.weights(outputs, real, self.core.last(outputs, batch.lengths, state)),)
-        weights = self.attention.weights(outputs, real)
-        return (real.zero_padding(weights.transpose(1, 2)).transpose(1, 2),)
-
-    def generate(self, batch: Batch) -> Int[Tensor, "B U"]:
-        raise AssertionError("no decoder yet")
-
-    def at_step(self, step: int) -> None: ...
-
-    def _features(self, batch: Batch) -> tuple[RealSteps, Float[Tensor, "B T *F"]]:
-        """What the core reads, and which steps of it are real."""
-        real = RealSteps(batch.lengths, batch.inputs.shape[1], batch.inputs.device)
-        return real, self.dropout(self.stem(real.zero_padding(batch.inputs)))
-
-    def _summarise(self, outputs: Tensor, last: Tensor | None, real: RealSteps) -> Tensor:
-        """What is read out: of each step, or of the whole sequence in one vector.
-
-        Args:
-            outputs: Of the core.
-            last: Its output where all has been read; needed for pooling=last only.
-            real: Which steps are real.
-        """
-        if isinstance(self.attention, AttentionPooling):
-            vector: Tensor = self.attention(outputs, real)
-            return vector
-        attended = outputs if last is None else last
-        if self.attention is not None:
-            attended = self.attention(outputs, real, last)
-        match self.pooling:
-            case None | "last":
-                return attended
-            case "mean":
-                return real.mean(attended)
-            case "max":
-                return real.max(attended)
-            case _:
-                assert_never(self.pooling)
+    decoder.check(task)
+    return spec.refusal(task) or (spec.decoder_refusal(decoder) if decoder.decodes(task) else None)
 
 
-def build_model(spec: ModelSpec, task: TaskSpec) -> SequenceModel:
+def build_model(spec: ModelSpec, task: TaskSpec, decoder: DecoderSpec | None = None) -> SequenceModel | EncoderDecoder:
     """The model that reads and answers as a task asks.
 
     Args:
         spec: The user's options.
         task: What the task says of itself, with every size read from the data.
+        decoder: The options of what writes; None is all defaults.
 
     Raises:
         ConfigError: If the model makes no sense on such a task, or an option can't be honoured there.
     """
-    refusal = spec.refusal(task)
-    if refusal is not None:
-        raise ConfigError(f"the model doesn't fit the task: it {refusal}")
+    decoder = decoder or DecoderSpec()
+    reason = refusal(spec, decoder, task)
+    if reason is not None:
+        raise ConfigError(f"the model doesn't fit the task: it {reason}")
     assert UNREAD not in (*_sizes(task.input), *_sizes(task.output)), f"sizes still to be read: {task}"
-    embedding_size = spec.embedding_size or spec.hidden_size
-    stem = build_stem(task.input, embedding_size, reads_maps=spec.reads_maps)
+    stem = build_stem(task.input, spec.features_of_symbols, reads_maps=spec.reads_maps)
     core = spec.build_core(stem.out_features, task)
+    if decoder.decodes(task):
+        return EncoderDecoder(stem, core, build_decoder(spec, task, decoder, core), task, decoder, spec.dropout)
     attention = spec.build_attention(core.out_features, task)
-    readout = build_readout((core if attention is None else attention).out_features, task)
+    readout = build_readout((core if attention is None else attention).out_features, task, _table(stem, spec))
     to_pool = task.align is not Align.EACH and not isinstance(attention, AttentionPooling)
     pooling = spec.pooling or "last" if to_pool else None
-    return SequenceModel(stem, core, attention, readout, pooling, spec.dropout)
+    return SequenceModel(stem, core, attention, readout, pooling, spec.dropout, task, decoder)
+
+
+def build_decoder(spec: ModelSpec, task: TaskSpec, decoder: DecoderSpec, encoder: Core) -> Decoder:
+    """The same architecture once more, one step at a time: it reads forward only, and asks the encoder's steps."""
+    spec = spec.one_way()
+    # What it writes it reads, a step at a time.
+    written = TaskSpec(task.output, task.output, Align.EACH, causal=True, continues=True)
+    stem = build_stem(task.output, spec.features_of_symbols, reads_maps=spec.reads_maps)
+    (features, *places) = stem.out_features
+    if decoder.input_feeding:
+        features += spec.hidden_size
+    core = spec.build_core((features, *places), written)
+    attention = spec.build_decoder_attention(encoder.out_features, core.out_features)
+    readout = build_readout(core.out_features, written, _table(stem, spec))
+    bridge = None
+    if isinstance(encoder, Recurrent) and encoder.directions == 2:
+        bridge = Bridge(encoder.cell.memories, spec.num_layers, spec.hidden_size)
+    return Decoder(stem, core, attention, readout, bridge, spec.dropout, input_feeding=decoder.input_feeding)
+
+
+def _table(stem: Stem, spec: ModelSpec) -> nn.Embedding | None:
+    """The embedding that a readout should share."""
+    return stem.table if spec.tie_embeddings and isinstance(stem, Embedding) else None
 
 
 def _sizes(element: Element) -> tuple[int, ...]:
@@ -132,23 +84,38 @@ def _sizes(element: Element) -> tuple[int, ...]:
 
 
 class Part(NamedTuple):
-    """One line of the table of what was built."""
+    """One line of the table of what was built.
+
+    Attributes:
+        name: What it is in the model.
+        description: What was built, in a few words.
+        parameters: Learned values that no part above has already.
+        multiply_adds: Products of a weight and a feature for each step that it reads or writes.
+    """
 
     name: str
     description: str
     parameters: int
+    multiply_adds: int
 
 
-def parts(model: SequenceModel) -> list[Part]:
-    """What a model is made of, in reading order, with the number of its learned values."""
-    built: list[tuple[str, Stem | Core | AttentionPooling | Attention | Readout | MapReadout | None]] = [
-        ("stem", model.stem),
-        ("core", model.core),
-        ("attention", model.attention),
-        ("readout", model.readout),
-    ]
-    return [
-        Part(name, part.describe(), sum(weight.numel() for weight in part.parameters()))
-        for name, part in built
-        if part is not None
-    ]
+@runtime_checkable
+class Described(Protocol):
+    """What every part of a model can tell of itself."""
+
+    def describe(self) -> str: ...
+
+    def multiply_adds(self) -> int: ...
+
+
+def parts(model: Model) -> list[Part]:
+    """What a model is made of, in reading order, with the number of its learned values and its work."""
+    built: list[Part] = []
+    counted: set[nn.Parameter] = set()
+    for name, part in model.named_children():
+        if not isinstance(part, Described):
+            continue
+        own = set(part.parameters()) - counted
+        counted |= own
+        built.append(Part(name, part.describe(), sum(weight.numel() for weight in own), part.multiply_adds()))
+    return built

@@ -12,6 +12,7 @@ from torch.utils.checkpoint import checkpoint
 from seqtrain.models.engine import tracing
 from seqtrain.models.multihead import MultiHeadAttention, softmax_over_visible
 from seqtrain.models.padded import RealSteps
+from seqtrain.models.work import multiply_adds
 
 Score = Literal["dot", "additive"]
 AT_ONCE = {"cpu": 1 << 19}
@@ -55,6 +56,10 @@ class AttentionPooling(nn.Module):
         scores = self.v(steps if self.W is None else torch.tanh(self.W(steps)))  # (B, T, 1)
         return softmax_over_visible(scores.transpose(1, 2).unsqueeze(1), real, causal=False)
 
+    def multiply_adds(self) -> int:
+        """Products of a weight and a feature for each step; the weighted sum comes on top."""
+        return multiply_adds(self)
+
     def describe(self) -> str:
         """The part as built: "Pooling by attention (additive, 64)"."""
         score = "dot" if self.W is None else f"additive, {self.W.out_features:,}"
@@ -72,25 +77,26 @@ class Attention(nn.Module, ABC):
 
     @abstractmethod
     def forward(
-        self, steps: Float[Tensor, "B T D"], real: RealSteps, query: Float[Tensor, "B D"] | None = None
-    ) -> Float[Tensor, "B *Q E"]:
+        self, steps: Float[Tensor, "B T D"], real: RealSteps, queries: Float[Tensor, "B Q S"] | None = None
+    ) -> Float[Tensor, "B Q E"]:
         """What comes of each query and the steps it looked at.
 
         Args:
             steps: A core's outputs; finite on padding, which gets no weight.
             real: Which of them are real.
-            query: One vector of each sequence, which looks at all of its steps. None lets each step ask, only
-                itself and earlier ones if the task is causal.
-
-        Returns:
-            (B, E) of a query, (B, T, E) of each step; what stands on padded steps means nothing.
+            queries: Vectors that look at all steps of their sequence. None lets each step ask, only itself and
+                earlier ones if the task is causal; what comes of padded steps then means nothing.
         """
 
     @abstractmethod
     def weights(
-        self, steps: Float[Tensor, "B T D"], real: RealSteps, query: Float[Tensor, "B D"] | None = None
+        self, steps: Float[Tensor, "B T D"], real: RealSteps, queries: Float[Tensor, "B Q S"] | None = None
     ) -> Float[Tensor, "B N Q T"]:
-        """How much each of N heads looks at each step, for 1 query or from each step, by `forward`'s arguments."""
+        """How much each of N heads looks at each step, from each query, by `forward`'s arguments."""
+
+    def multiply_adds(self) -> int:
+        """Products of a weight and a feature for each step that asks and is asked; comparing them comes on top."""
+        return multiply_adds(self)
 
     @abstractmethod
     def describe(self) -> str:
@@ -107,29 +113,39 @@ class BahdanauAttention(Attention):
     back, so that they stay in the cache and memory holds none of them.
     """
 
-    def __init__(self, width: int, attention_size: int, *, causal: bool) -> None:
+    def __init__(
+        self, width: int, attention_size: int, *, causal: bool = False, query_width: int | None = None
+    ) -> None:
+        """Builds the comparison.
+
+        Args:
+            width: D, features of a step.
+            attention_size: Units that compare.
+            causal: Whether a step that asks sees only itself and earlier ones.
+            query_width: S, features of a query; None is D.
+        """
         super().__init__()
-        self.out_features = (2 * width,)
+        query_width = query_width or width
+        self.out_features = (query_width + width,)
         self.causal = causal
-        self.W = nn.Linear(width, attention_size, bias=False)
+        self.W = nn.Linear(query_width, attention_size, bias=False)
         self.U = nn.Linear(width, attention_size, bias=False)
         self.v = nn.Linear(attention_size, 1, bias=False)
 
     def forward(
-        self, steps: Float[Tensor, "B T D"], real: RealSteps, query: Float[Tensor, "B D"] | None = None
-    ) -> Float[Tensor, "B *Q E"]:
+        self, steps: Float[Tensor, "B T D"], real: RealSteps, queries: Float[Tensor, "B Q S"] | None = None
+    ) -> Float[Tensor, "B Q E"]:
         """Each query, and beside it its context."""
-        context = self.weights(steps, real, query).squeeze(1) @ steps
-        if query is None:
-            return torch.cat([steps, context.to(steps.dtype)], -1)
-        return torch.cat([query, context.squeeze(1).to(query.dtype)], -1)
+        context = self.weights(steps, real, queries).squeeze(1) @ steps
+        asking = steps if queries is None else queries
+        return torch.cat([asking, context.to(asking.dtype)], -1)
 
     def weights(
-        self, steps: Float[Tensor, "B T D"], real: RealSteps, query: Float[Tensor, "B D"] | None = None
+        self, steps: Float[Tensor, "B T D"], real: RealSteps, queries: Float[Tensor, "B Q S"] | None = None
     ) -> Float[Tensor, "B N Q T"]:
         """How much each query looks at each step; one head."""
-        causal = self.causal and query is None
-        asking = self.W(steps if query is None else query.unsqueeze(1))  # (B, Q, A)
+        causal = self.causal and queries is None
+        asking = self.W(steps if queries is None else queries)  # (B, Q, A)
         scores = self._scores(asking, self.U(steps), causal=causal)
         return softmax_over_visible(scores.unsqueeze(1), real, causal=causal)
 
@@ -163,29 +179,47 @@ class MultiHeadOverSteps(Attention):
     Dropout is on what they found, before it is added (section 5.4).
     """
 
-    def __init__(self, width: int, num_heads: int, dropout: float, *, causal: bool) -> None:
+    def __init__(
+        self, width: int, num_heads: int, dropout: float, *, causal: bool = False, query_width: int | None = None
+    ) -> None:
+        """Builds the look-ups.
+
+        Args:
+            width: D, features of a step.
+            num_heads: Has to divide the features of a query.
+            dropout: Of what the heads found.
+            causal: Whether a step that asks sees only itself and earlier ones.
+            query_width: S, features of a query; None is D. Steps of another width are mapped to it first.
+        """
         super().__init__()
-        self.out_features = (width,)
+        query_width = query_width or width
+        self.out_features = (query_width,)
         self.causal = causal
-        self.attention = MultiHeadAttention(width, num_heads)
+        self.enter = None if query_width == width else nn.Linear(width, query_width, bias=False)
+        self.attention = MultiHeadAttention(query_width, num_heads)
         self.dropout = nn.Dropout(dropout)
-        self.norm = nn.LayerNorm(width)
+        self.norm = nn.LayerNorm(query_width)
 
     def forward(
-        self, steps: Float[Tensor, "B T D"], real: RealSteps, query: Float[Tensor, "B D"] | None = None
-    ) -> Float[Tensor, "B *Q E"]:
+        self, steps: Float[Tensor, "B T D"], real: RealSteps, queries: Float[Tensor, "B Q S"] | None = None
+    ) -> Float[Tensor, "B Q E"]:
         """Each query with what was found for it added to it, normalised."""
-        asking = steps if query is None else query.unsqueeze(1)
-        found = self.attention(asking, steps, real, causal=self.causal and query is None)
+        asking, asked, causal = self._sides(steps, queries)
+        found = self.attention(asking, asked, real, causal=causal)
         attended: Tensor = self.norm(asking + self.dropout(found))
-        return attended if query is None else attended.squeeze(1)
+        return attended
 
     def weights(
-        self, steps: Float[Tensor, "B T D"], real: RealSteps, query: Float[Tensor, "B D"] | None = None
+        self, steps: Float[Tensor, "B T D"], real: RealSteps, queries: Float[Tensor, "B Q S"] | None = None
     ) -> Float[Tensor, "B N Q T"]:
         """How much each head of each query looks at each step."""
-        asking = steps if query is None else query.unsqueeze(1)
-        return self.attention.weights(asking, steps, real, causal=self.causal and query is None)
+        asking, asked, causal = self._sides(steps, queries)
+        return self.attention.weights(asking, asked, real, causal=causal)
+
+    def _sides(self, steps: Tensor, queries: Tensor | None) -> tuple[Tensor, Tensor, bool]:
+        """Who asks, who is asked, and whether later steps are hidden."""
+        asked = steps if self.enter is None else self.enter(steps)
+        return (asked, asked, self.causal) if queries is None else (queries, asked, False)
 
     def describe(self) -> str:
         """The part as built: "Multi-head attention (4 heads), causal"."""

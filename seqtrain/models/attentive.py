@@ -1,11 +1,12 @@
 """Recurrent models that look back: attention over the steps of a stack of recurrent layers."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Literal, assert_never, final
 
 from seqtrain.errors import ConfigError
 from seqtrain.models.attention import Attention, AttentionPooling, BahdanauAttention, MultiHeadOverSteps, Score
 from seqtrain.models.cells import Nonlinearity, Peephole
+from seqtrain.models.decoder_spec import DecoderSpec
 from seqtrain.models.recurrent import CellName, Norm, RecurrentSpec
 from seqtrain.models.stack import Recurrent, StackSpec
 from seqtrain.spec import Align, TaskSpec
@@ -22,7 +23,8 @@ class AttentionSpec(StackSpec):
     Where a task wants one answer of a sequence, bahdanau and multihead attention are asked by the output that has
     read all of it; or, with pooling=mean or max, by each output, and what comes of them is pooled. Where a task
     wants an answer at every step, each step asks, and if the task is causal sees only itself and earlier steps.
-    Attention doesn't look into earlier batches: a carried state is the recurrent layers' alone.
+    Attention doesn't look into earlier batches: a carried state is the recurrent layers' alone. Where a task wants a
+    sequence written, the decoder's outputs ask, and the encoder's are asked.
 
     Attributes:
         attention: pooling by a learned query, bahdanau (asked by an output s; answers from s and its context) or
@@ -108,6 +110,16 @@ class AttentionSpec(StackSpec):
             )
         return super().core_refusal(task)
 
+    def decoder_refusal(self, decoder: DecoderSpec) -> str | None:
+        """Refuses one learned query for all steps written, and what no decoder can do."""
+        self.one_way()  # where the heads have to divide fewer features
+        if self.attention == "pooling":
+            return (
+                "pools a sequence into one vector (model.attention=pooling), and each step written asks anew, as "
+                "bahdanau and multihead attention let it"
+            )
+        return super().decoder_refusal(replace(decoder, input_feeding=False))
+
     def build_core(self, features: tuple[int, ...], task: TaskSpec) -> Recurrent:
         """The recurrent layers."""
         return self.recurrent.build_core(features, task)
@@ -125,6 +137,13 @@ class AttentionSpec(StackSpec):
                 return MultiHeadOverSteps(width, self._num_heads, self.dropout, causal=task.causal)
             case _:
                 assert_never(self.attention)
+
+    def build_decoder_attention(self, steps: tuple[int, ...], queries: tuple[int, ...]) -> Attention:
+        """What looks at the encoder's outputs for the decoder's."""
+        (width,), (query_width,) = steps, queries
+        if self.attention == "bahdanau":
+            return BahdanauAttention(width, self.attention_size or self.hidden_size, query_width=query_width)
+        return MultiHeadOverSteps(width, self._num_heads, self.dropout, query_width=query_width)
 
 
 def check_num_heads(num_heads: int, width: int, what: str) -> None:

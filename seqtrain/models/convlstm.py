@@ -6,7 +6,7 @@ from typing import ClassVar, Literal, final
 from seqtrain.errors import ConfigError
 from seqtrain.models.cells import LSTM, Convolution
 from seqtrain.models.stack import Recurrent, StackSpec
-from seqtrain.spec import TaskSpec, Values
+from seqtrain.spec import Align, TaskSpec, Values
 
 
 @final
@@ -40,6 +40,8 @@ class ConvLSTMSpec(StackSpec):
             return "reads images (C, Y, X), and this task's steps are symbols"
         if len(task.input.shape) != 3:
             return "reads images (C, Y, X), and this task's steps are vectors of features"
+        if task.align is Align.FREE:
+            return "writes images (C, Y, X), and this task wants symbols written"
         return super().core_refusal(task)
 
     @property

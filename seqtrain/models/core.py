@@ -1,6 +1,7 @@
 """What the middle of every model is: features in, features out, memory carried."""
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -16,6 +17,8 @@ class Core(nn.Module, ABC):
     """
 
     out_features: tuple[int, ...]
+    remembers: ClassVar[bool] = True
+    """Whether its state is a memory of fixed size that tells all that later steps need of earlier ones."""
 
     @abstractmethod
     def forward(
@@ -51,3 +54,7 @@ class Core(nn.Module, ABC):
     @abstractmethod
     def describe(self) -> str:
         """The core as built, in a few words: "LSTM 128 -> 256, 2 layers, both directions (concat)"."""
+
+    @abstractmethod
+    def multiply_adds(self) -> int:
+        """Products of a weight and a feature for each step."""

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from seqtrain.errors import ConfigError
 from seqtrain.models.attention import Attention, AttentionPooling
 from seqtrain.models.core import Core
+from seqtrain.models.decoder_spec import DecoderSpec, writes
 from seqtrain.spec import Align, TaskSpec, Values
 
 Merge = Literal["concat", "sum"]
@@ -26,6 +27,7 @@ class ModelSpec(ABC):
         dropout: Chance of zeroing a feature on the stem's output, between layers and before the
             readout, so that it acts with one layer too.
         embedding_size: Features of an embedded symbol; None takes hidden_size.
+        tie_embeddings: Whether symbols are read and written by one table (Press & Wolf 2017, arXiv 1608.05859).
         reads_maps: Whether it reads images as they are, (C, Y, X), instead of laid out in one vector.
         pooling: How a whole sequence becomes one vector: where it has been read to the end, or the
             mean or maximum over its real steps; None takes the end.
@@ -37,6 +39,7 @@ class ModelSpec(ABC):
     num_layers: int = 1
     dropout: float = 0.0
     embedding_size: int | None = None
+    tie_embeddings: bool = False
     pooling: Pooling | None = None
 
     def __post_init__(self) -> None:
@@ -53,15 +56,24 @@ class ModelSpec(ABC):
         A phrase whose subject is the model: "reads later steps, which ...". Needs none of the sizes
         that only the data can tell.
         """
-        if task.align is Align.FREE:
-            return "has no decoder yet to write a sequence of its own length, as this task asks"
-        if self.embedding_size is not None and isinstance(task.input, Values):
+        if self.tie_embeddings and not writes(task):
+            return "can't read and write by one table (model.tie_embeddings=true): this task writes no symbols it reads"
+        reads_symbols = not isinstance(task.input, Values) or task.align is Align.FREE  # a decoder reads what it wrote
+        if self.embedding_size is not None and not reads_symbols:
             return f"can't embed (model.embedding_size={self.embedding_size}) a task's real numbers, only symbols"
         if self.pooling is not None and task.align is Align.EACH:
             return (
                 f"can't pool a sequence into one vector (model.pooling={self.pooling}) and answer at every step of it"
             )
         return self.core_refusal(task)
+
+    def decoder_refusal(self, decoder: DecoderSpec) -> str | None:
+        """Why this architecture can't write step by step as asked, in the words of `refusal`."""
+        if self.pooling is not None:
+            return f"can't pool a sequence into one vector (model.pooling={self.pooling}) and write from its memory"
+        if decoder.input_feeding:
+            return "has no attention whose findings could be fed on (decoder.input_feeding=true), as bahdanau has"
+        return None
 
     @abstractmethod
     def core_refusal(self, task: TaskSpec) -> str | None:
@@ -74,3 +86,16 @@ class ModelSpec(ABC):
     def build_attention(self, features: tuple[int, ...], task: TaskSpec) -> AttentionPooling | Attention | None:
         """What looks at the core's outputs of such features: nothing, unless an architecture has it."""
         return None
+
+    def build_decoder_attention(self, steps: tuple[int, ...], queries: tuple[int, ...]) -> Attention | None:
+        """What looks at an encoder's steps of such features for queries of such features: nothing, likewise."""
+        return None
+
+    def one_way(self) -> "ModelSpec":
+        """The same options for a core that reads forward only, as a decoder's has to."""
+        return self
+
+    @property
+    def features_of_symbols(self) -> int:
+        """Features of an embedded symbol."""
+        return self.embedding_size or self.hidden_size

@@ -5,18 +5,28 @@ import math
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from seqtrain.models.work import multiply_adds
 from seqtrain.spec import Align, Symbols, TaskSpec
 
 
 class Readout(nn.Module):
-    """Turns the features of a step into one output, or into all future outputs at once, by one affine map."""
+    """Turns the features of a step into one output, or into all future outputs at once, by one affine map.
 
-    def __init__(self, features: int | tuple[int, ...], task: TaskSpec) -> None:
+    With a table to share, its rows are the map's: the logit of a symbol is the product of the features with its
+    embedding, plus a bias. Features of another size than an embedding's are mapped to it first.
+    """
+
+    def __init__(self, features: int | tuple[int, ...], task: TaskSpec, table: nn.Embedding | None = None) -> None:
         super().__init__()
         self.features = (features,) if isinstance(features, int) else features
         element = (task.output.size,) if isinstance(task.output, Symbols) else task.output.shape
         self.shape = (task.horizon, *element) if task.align is Align.AHEAD else element
-        self.linear = nn.Linear(math.prod(self.features), math.prod(self.shape))
+        width = math.prod(self.features)
+        tied = width if table is None else table.embedding_dim
+        self.enter = None if tied == width else nn.Linear(width, tied, bias=False)
+        self.linear = nn.Linear(tied, math.prod(self.shape))
+        if table is not None:
+            self.linear.weight = table.weight
 
     def forward(self, features: Float[Tensor, "*N"]) -> Float[Tensor, "..."]:
         """Logits (*N, V) for symbols, (*N, *shape) for values; AHEAD has U in front of V or the shape.
@@ -27,8 +37,12 @@ class Readout(nn.Module):
             features: (*N, D), or (*N, D, Y, X) maps, which are laid out in one row.
         """
         rows = features.flatten(-len(self.features))
-        outputs: Tensor = self.linear(rows)
+        outputs: Tensor = self.linear(rows if self.enter is None else self.enter(rows))
         return outputs.view(*rows.shape[:-1], *self.shape)
+
+    def multiply_adds(self) -> int:
+        """Products of a weight and a feature for each output."""
+        return multiply_adds(self)
 
     def describe(self) -> str:
         """The readout as built: "Linear 256 -> 2", or "Linear 256 -> 96 x 7"."""
@@ -54,16 +68,23 @@ class MapReadout(nn.Module):
         outputs: Tensor = self.convolution(flat)
         return outputs.reshape(*features.shape[:-3], *self.shape)
 
+    def multiply_adds(self) -> int:
+        """Products of a weight and a feature for each output."""
+        return multiply_adds(self, places=math.prod(self.shape[-2:]))
+
     def describe(self) -> str:
         """The readout as built: "Convolution 64 -> 10 x 1 x 64 x 64"."""
         return f"Convolution {self.convolution.in_channels:,} -> {_words(self.shape)}"
 
 
-def build_readout(features: tuple[int, ...], task: TaskSpec) -> Readout | MapReadout:
-    """The readout from such features: place by place where maps become images as large as they are."""
+def build_readout(features: tuple[int, ...], task: TaskSpec, table: nn.Embedding | None = None) -> Readout | MapReadout:
+    """The readout from such features, by a table if there is one to share.
+
+    Where maps become images as large as they are, it goes place by place.
+    """
     if len(features) == 3 and not isinstance(task.output, Symbols) and task.output.shape[1:] == features[1:]:
         return MapReadout(features[0], task)
-    return Readout(features, task)
+    return Readout(features, task, table)
 
 
 def _words(sizes: tuple[int, ...]) -> str:

@@ -1,7 +1,7 @@
 """Self-attention without recurrence: each step reads the others directly, all at once."""
 
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 import torch
 from jaxtyping import Float, Int
@@ -9,11 +9,13 @@ from torch import Tensor, nn
 
 from seqtrain.errors import ConfigError
 from seqtrain.model import State
+from seqtrain.models.attention import MultiHeadOverSteps
 from seqtrain.models.attentive import check_num_heads
 from seqtrain.models.core import Core
 from seqtrain.models.model_spec import ModelSpec
 from seqtrain.models.multihead import MultiHeadAttention
 from seqtrain.models.padded import RealSteps
+from seqtrain.models.work import multiply_adds
 from seqtrain.spec import Symbols, TaskSpec
 
 
@@ -22,7 +24,8 @@ from seqtrain.spec import Symbols, TaskSpec
 class SelfAttentionSpec(ModelSpec):
     """Blocks of self-attention on vectors (Vaswani 2017, arXiv 1706.03762), causal where the task is.
 
-    It has no memory between batches: where they continue one another, each is read as a beginning.
+    Where batches continue one another, each is read as a beginning: remembering them all would take ever more memory.
+    As a decoder, its blocks read what was written, and attention over the encoder's steps follows the last.
 
     Attributes:
         num_heads: Look-ups side by side in each block; has to divide hidden_size.
@@ -51,6 +54,11 @@ class SelfAttentionSpec(ModelSpec):
         """The core that reads steps of F features."""
         return SelfAttention(self, features, task)
 
+    def build_decoder_attention(self, steps: tuple[int, ...], queries: tuple[int, ...]) -> MultiHeadOverSteps:
+        """As many heads as a block has."""
+        (width,), (query_width,) = steps, queries
+        return MultiHeadOverSteps(width, self.num_heads, self.dropout, query_width=query_width)
+
 
 @final
 class SelfAttention(Core):
@@ -59,12 +67,15 @@ class SelfAttention(Core):
     Steps become D features by an affine map; positions are added to them; blocks follow, and a layer norm.
     """
 
+    remembers: ClassVar[bool] = False
+
     def __init__(self, spec: SelfAttentionSpec, features: tuple[int, ...], task: TaskSpec) -> None:
         super().__init__()
         self.spec = spec
         (self.in_size,) = features
         self.out_features = (spec.hidden_size,)
         self.causal = task.causal
+        self.keeps_steps = task.causal and not task.carry
         # An embedded symbol is a vector of length 1, a step of values has features of about 1. Both should enter
         # as large as positions do  (section 3.4).
         self.scale = self.in_size**0.5 if isinstance(task.input, Symbols) else 1.0
@@ -80,20 +91,25 @@ class SelfAttention(Core):
         Args:
             x: Features. Steps at or past a sequence's length are never read.
             lengths: Real steps per sequence, in 1..T, on the CPU.
-            state: None or empty; there is nothing to resume from.
+            state: What an earlier call returned; None or empty is nothing.
 
         Returns:
             outputs: Zero at and past each sequence's length.
-            state: Empty.
+            state: All steps read so far, (P, B, F), to be read again before the next ones: later steps look at them.
+                Empty where none may, where sequences ended apart, and where batches continue one another.
 
         Raises:
             LengthError: If a length is below 1 or above T.
         """
+        past = len(state[0]) if state else 0
+        if state:
+            x, lengths = torch.cat([state[0].transpose(0, 1).to(x.dtype), x], 1), lengths + past
         real = RealSteps(lengths, x.shape[1], x.device)
         y = self._enter(x, real)
         for block in self.blocks:
             y = block(y, real)
-        return real.zero_padding(self.norm(y)), ()
+        outputs = real.zero_padding(self.norm(y))
+        return outputs[:, past:], (x.transpose(0, 1),) if self.keeps_steps and not real.ragged else ()
 
     def weights(self, x: Float[Tensor, "B T F"], lengths: Int[Tensor, " B"]) -> tuple[Float[Tensor, "B N T T"], ...]:
         """How much each head of each step looks at each step, for each block; arguments as of `forward`."""
@@ -113,6 +129,10 @@ class SelfAttention(Core):
     def last(self, outputs: Float[Tensor, "B T D"], lengths: Int[Tensor, " B"], state: State) -> Float[Tensor, "B D"]:
         """The output of each sequence's last real step, which has looked at all of them."""
         return RealSteps(lengths, outputs.shape[1], outputs.device).last(outputs)
+
+    def multiply_adds(self) -> int:
+        """Products of a weight and a feature for each step; the comparison of steps comes on top."""
+        return multiply_adds(self)
 
     def describe(self) -> str:
         """The core as built: "Self-attention 128 -> 128, 2 layers, 4 heads, causal"."""

@@ -1,7 +1,8 @@
 """Stacks of recurrent layers, in one or both directions, whatever their cell."""
 
+import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, final
 
 import torch
@@ -17,6 +18,7 @@ from seqtrain.models.initialise import Init, initialise
 from seqtrain.models.model_spec import Merge, ModelSpec
 from seqtrain.models.native import read_native
 from seqtrain.models.padded import RealSteps
+from seqtrain.models.work import multiply_adds
 from seqtrain.spec import TaskSpec
 
 Kernel = Literal["auto", "native", "engine", "reference"]
@@ -70,6 +72,10 @@ class StackSpec(ModelSpec, ABC):
         if self.bidirectional and task.carry:
             return "reads from the end, and this task's sequences go on in the next batch"
         return None
+
+    def one_way(self) -> "StackSpec":
+        """The same options in one direction."""
+        return replace(self, bidirectional=False, merge=None)
 
     @property
     @abstractmethod
@@ -231,6 +237,10 @@ class Recurrent(Core):
             forward, backward = top.chunk(2, 1)
             top = self._merge(forward, backward, axis=1)
         return top if self.norm is None else self.norm(top)
+
+    def multiply_adds(self) -> int:
+        """Products of a weight and a feature for each step; a convolution's at every place."""
+        return multiply_adds(self.layers, places=math.prod(self.in_features[1:]))
 
     def describe(self) -> str:
         """The core as built: "LSTM 128 -> 256, 2 layers, both directions (concat)"."""

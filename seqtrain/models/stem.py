@@ -3,9 +3,11 @@
 import math
 from abc import ABC, abstractmethod
 
+import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
+from seqtrain.models.work import multiply_adds
 from seqtrain.spec import Element, Symbols
 
 
@@ -25,6 +27,10 @@ class Stem(nn.Module, ABC):
     @abstractmethod
     def describe(self) -> str:
         """The stem as built, in a few words."""
+
+    def multiply_adds(self) -> int:
+        """Products of a weight and a feature for each step."""
+        return multiply_adds(self)
 
 
 class Embedding(Stem):
@@ -60,9 +66,9 @@ class Flatten(Stem):
         self.shape = shape
         self.out_features = (math.prod(shape),)
 
-    def forward(self, inputs: Float[Tensor, "B T *S"]) -> Float[Tensor, "B T F"]:
+    def forward(self, inputs: Shaped[Tensor, "B T *S"]) -> Float[Tensor, "B T F"]:
         """The values of each step, the last axis running fastest."""
-        return inputs.flatten(2)
+        return unit_range(inputs).flatten(2)
 
     def describe(self) -> str:
         """The stem as built: "Values 1 x 64 x 64"."""
@@ -76,13 +82,18 @@ class Maps(Stem):
         super().__init__()
         self.out_features = shape
 
-    def forward(self, inputs: Float[Tensor, "B T C Y X"]) -> Float[Tensor, "B T C Y X"]:
+    def forward(self, inputs: Shaped[Tensor, "B T C Y X"]) -> Float[Tensor, "B T C Y X"]:
         """The images themselves."""
-        return inputs
+        return unit_range(inputs)
 
     def describe(self) -> str:
         """The stem as built: "Images 1 x 64 x 64"."""
         return "Images " + " x ".join(f"{size:,}" for size in self.out_features)
+
+
+def unit_range(values: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
+    """The same values, bytes as what they stand for: 0..255 as 0..1."""
+    return values / 255 if values.dtype == torch.uint8 else values
 
 
 def build_stem(element: Element, embedding_size: int, *, reads_maps: bool = False) -> Stem:

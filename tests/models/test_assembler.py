@@ -140,9 +140,10 @@ def test_parts_are_those_built_and_count_every_parameter() -> None:
     spec = RecurrentSpec(cell="lstm", hidden_size=128, num_layers=2, bidirectional=True)
     model = build_model(spec, TaskSpec(Symbols(1234), Symbols(2), Align.WHOLE))
     lstm = nn.LSTM(128, 128, 2, bidirectional=True)
+    weights, biases = (sum(w.numel() for w in lstm.parameters() if w.dim() == axes) for axes in (2, 1))
     assert parts(model) == [
-        ("stem", "Embedding 1,234 x 128", 1234 * 128),
-        ("core", "LSTM 128 -> 256, 2 layers, both directions (concat)", sum(w.numel() for w in lstm.parameters())),
-        ("readout", "Linear 256 -> 2", 256 * 2 + 2),
+        ("stem", "Embedding 1,234 x 128", 1234 * 128, 0),
+        ("core", "LSTM 128 -> 256, 2 layers, both directions (concat)", weights + biases, weights),
+        ("readout", "Linear 256 -> 2", 256 * 2 + 2, 256 * 2),
     ]
     assert sum(part.parameters for part in parts(model)) == sum(weight.numel() for weight in model.parameters())

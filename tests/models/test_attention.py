@@ -10,6 +10,8 @@ from tests.models.cases import LENGTHS, Results, assert_same, draw, spoilt
 from tests.oracles import additive_attention, dot_attention
 
 WIDTH, UNITS, HEADS = 6, 5, 3
+QUERY = 4
+"""Features of a query that is no step."""
 
 
 def draw_steps() -> tuple[Tensor, RealSteps]:
@@ -58,9 +60,9 @@ def test_pooling_is_the_oracles(score: str) -> None:
 def test_bahdanau_is_the_oracles(asked_by: str, queries_at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(AT_ONCE, "cpu", queries_at_once * len(LENGTHS) * max(LENGTHS) * UNITS)
     causal, each = "causal" in asked_by, "each" in asked_by
-    attention = BahdanauAttention(WIDTH, UNITS, causal=causal).double()
+    attention = BahdanauAttention(WIDTH, UNITS, causal=causal, query_width=None if each else QUERY).double()
     steps, real = draw_steps()
-    query = None if each else draw(len(LENGTHS), WIDTH).requires_grad_()
+    query = None if each else draw(len(LENGTHS), 1, QUERY).requires_grad_()
     output = attention(steps, real, query)
     d_output = draw(*output.shape)
     if each:
@@ -76,17 +78,17 @@ def test_bahdanau_is_the_oracles(asked_by: str, queries_at_once: int, monkeypatc
     for b, length in enumerate(LENGTHS):
         y = steps[b, :length].detach().numpy()
         for t in range(length if each else 1):
-            s = y[t] if query is None else query[b].detach().numpy()
+            s = y[t] if query is None else query[b, 0].detach().numpy()
             seen = t + 1 if causal else length
             shift = w["W.weight"] @ s
             context, a, backward = additive_attention(y[:seen], w["U.weight"], shift, w["v.weight"][0])
-            place = (b, t) if each else (b,)
-            d_s, d_context = np.split(d_output[place].numpy(), 2)
+            place = (b, t)
+            d_s, d_context = np.split(d_output[place].numpy(), [len(s)])
             d_y, d_matrix, d_shift, d_v = backward(d_context)
             expected["output"][place] = np.concatenate([s, context])
             expected["weights"][b, 0, t, :seen] = a
             expected["steps"][b, :seen] += d_y
-            asking = expected["steps"][b, t] if each else expected["query"][b]
+            asking = expected["steps"][b, t] if each else expected["query"][b, 0]
             asking += d_s + w["W.weight"].T @ d_shift
             expected["U.weight"] += d_matrix
             expected["W.weight"] += np.outer(d_shift, s)
@@ -127,8 +129,8 @@ def test_multihead_over_steps_adds_and_normalises(causal: bool) -> None:
     found = attention.attention(steps, steps, real, causal=causal)
     expected = nn.functional.layer_norm(steps + found, (WIDTH,), attention.norm.weight, attention.norm.bias)
     torch.testing.assert_close(attention(steps, real), expected)
-    query = draw(len(LENGTHS), WIDTH)
-    found = attention.attention(query.unsqueeze(1), steps, real, causal=False).squeeze(1)
+    query = draw(len(LENGTHS), 2, WIDTH)
+    found = attention.attention(query, steps, real, causal=False)
     torch.testing.assert_close(attention(steps, real, query), attention.norm(query + found))
 
 

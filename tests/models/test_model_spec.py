@@ -31,7 +31,6 @@ def test_a_bad_option_is_named_with_its_remedy(option: dict[str, object], messag
 @pytest.mark.parametrize(
     ("option", "element", "align", "reason"),
     [
-        ({}, Symbols(), Align.FREE, "has no decoder yet to write a sequence of its own length, as this task asks"),
         (
             {"embedding_size": 64},
             Values(),
