@@ -12,7 +12,7 @@ from seqtrain.errors import DataError
 UNKNOWN_SIZE = 0xFFFFFFFF
 """What programs that write to a pipe put where a WAV file's size should stand."""
 
-Wave = Float[np.ndarray, " S"]
+Wave = Float[np.ndarray, " _"]
 """One channel of samples, mostly in -1..1, float32."""
 
 
