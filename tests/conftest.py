@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 
 from seqtrain.cli.train import plain
+from seqtrain.data import DATASETS
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -29,6 +31,28 @@ def one_thread() -> None:
     """Tests run side by side on every core: more threads each would only make them wait for one another."""
     torch.set_num_threads(1)
     os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache_and_no_network(tmp_path_factory) -> None:
+    """Nothing is downloaded, and the user's cache is not touched; nor is it by the processes that tests start."""
+    os.environ["SEQTRAIN_OFFLINE"] = "1"
+    os.environ["SEQTRAIN_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture
+def stand_in(monkeypatch) -> Callable[[str, Path], None]:
+    """Declares small files, which a test wrote to data_dir/NAME, to be those of the real data set."""
+
+    def declared(name: str, data_dir: Path) -> None:
+        real = DATASETS[name]
+        paths = {file: data_dir / name / file.name for file in real.files}
+        files = [
+            replace(file, size_bytes=file.size_of(path), sha256=file.sha256_of(path)) for file, path in paths.items()
+        ]
+        monkeypatch.setitem(DATASETS, name, replace(real, files=tuple(files)))
+
+    return declared
 
 
 @pytest.fixture

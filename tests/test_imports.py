@@ -10,7 +10,7 @@ import pytest
 import seqtrain
 
 PACKAGE = Path(seqtrain.__file__).parent
-LEAVES = {"spec", "batch", "errors", "limits", "seeding", "model", "picture"}
+LEAVES = {"spec", "batch", "errors", "limits", "seeding", "model", "picture", "data"}
 MAY_IMPORT = {
     "spec": set(),
     "errors": set(),
@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "model": {"batch"},
     "picture": set(),
     "loader": {"batch"},
+    "data": {"data", "errors"},
     "models": LEAVES | {"models"},
     "tasks": LEAVES | {"tasks"},
     "trainer": LEAVES | {"checkpoint", "runlog", "loader", "device", "optimizer", "scheduler", "signals", "tasks.task"},
@@ -75,6 +76,8 @@ assert "torch" not in sys.modules
 """
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["list"], ["resume", "--help"], ["--cfg", "job"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["list"], ["data"], ["data", "--help"], ["resume", "--help"], ["--cfg", "job"]]
+)
 def test_help_and_list_answer_without_torch(arguments, tmp_path):
     subprocess.run([sys.executable, "-c", ASK.format(arguments=arguments)], cwd=tmp_path, check=True)

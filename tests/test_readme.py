@@ -28,7 +28,7 @@ def test_the_tables_of_words_are_up_to_date():
 @pytest.mark.parametrize("arguments", commands(), ids=" ".join)
 def test_every_command_line_composes(arguments, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    if arguments[0] in ("resume", "list") or arguments[0].startswith("-"):
+    if arguments[0] in ("resume", "list", "data") or arguments[0].startswith("-"):
         if arguments[0] == "resume":
             assert main(arguments) == 2
             assert "no run below outputs" in capsys.readouterr().err

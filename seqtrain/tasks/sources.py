@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from seqtrain import limits
+from seqtrain.data import obtain
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.seeding import stream
 from seqtrain.tasks.labelled_text import Columns, LabelledTexts, read_labelled
@@ -17,7 +18,7 @@ class Source(ABC):
 
     @abstractmethod
     def check(self, data_dir: Path) -> None:
-        """Refuses, before anything is read, a source of which a file is missing; also one of the test split."""
+        """Refuses, before anything is read, a source of which a file can't be had; also one of the test split."""
 
     @abstractmethod
     def read(self, split: Split, data_dir: Path, seed: int) -> LabelledTexts:
@@ -131,11 +132,8 @@ class SST2Files(Source):
     """
 
     def check(self, data_dir: Path) -> None:
-        """Looks for the three files."""
-        require(
-            [self._path(split, data_dir) for split in Split],
-            f"; put the files into {data_dir / 'sst2'}, or say with data_dir=... or $SEQTRAIN_DATA where sst2/ lies",
-        )
+        """Looks for the three files, and downloads what is missing."""
+        obtain("sst2", data_dir)
 
     def read(self, split: Split, data_dir: Path, seed: int) -> LabelledTexts:
         """Reads the split's file."""
@@ -146,7 +144,7 @@ class SST2Files(Source):
         return data_dir / "sst2" / f"{'dev' if split is Split.VAL else split}.tsv"
 
 
-def require(paths: list[Path], remedy: str = "") -> None:
+def require(paths: list[Path]) -> None:
     """Refuses a list of files if any is missing, naming each that is.
 
     Raises:
@@ -154,4 +152,4 @@ def require(paths: list[Path], remedy: str = "") -> None:
     """
     missing = [str(path) for path in paths if not path.is_file()]
     if missing:
-        raise DataError(f"no such file: {', '.join(missing)}{remedy}")
+        raise DataError(f"no such file: {', '.join(missing)}")

@@ -33,6 +33,7 @@ MISTAKES = {
     "task.path=none.tsv": "none.tsv",
     "resum": "resum: no such command; did you mean resume?",
     "walk": "walk: no such command; choose from train, ",
+    "dat": "dat: no such command; did you mean data?",
 }
 
 

@@ -8,12 +8,13 @@ from seqtrain.tasks import SST2, Split
 
 
 @pytest.fixture
-def small(tmp_path):
+def small(tmp_path, stand_in):
     folder = tmp_path / "sst2"
     folder.mkdir()
     (folder / "train.tsv").write_text("a Moving film\t1\nit 's dull -- and long\t0\na film\t1")
     (folder / "dev.tsv").write_text("dull , dull\t0")
     (folder / "test.tsv").write_text("moving\t1\nlong\t0")
+    stand_in("sst2", tmp_path)
     return tmp_path
 
 
@@ -41,15 +42,16 @@ def test_missing_files_are_named_with_the_folder_to_put_them_in(small):
     (small / "sst2" / "test.tsv").unlink()
     with pytest.raises(DataError) as caught:
         SST2().prepare(small, 0)
-    folder = small / "sst2"
-    assert str(caught.value) == (
-        f"no such file: {folder / 'dev.tsv'}, {folder / 'test.tsv'}; put the files into {folder}, "
-        "or say with data_dir=... or $SEQTRAIN_DATA where sst2/ lies"
-    )
+    said = str(caught.value)
+    assert said.startswith(f"no such file: {small / 'sst2' / 'dev.tsv'} (from https://")
+    assert f"{small / 'sst2' / 'test.tsv'} (from https://" in said
+    assert "train.tsv" not in said
+    assert said.endswith("or say with data_dir=... or $SEQTRAIN_DATA where sst2/ lies")
 
 
-def test_the_test_file_is_not_read_before_it_is_asked_for(small):
+def test_the_test_file_is_not_read_before_it_is_asked_for(small, stand_in):
     (small / "sst2" / "test.tsv").write_text("no label\n")
+    stand_in("sst2", small)
     task = SST2()
     task.prepare(small, 0)
     with pytest.raises(DataError, match=r"test\.tsv, line 1: no column 1"):
