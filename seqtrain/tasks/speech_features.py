@@ -47,6 +47,8 @@ class FeatureOptions:
         mfccs: Cepstral coefficients, from the zeroth; None is 13. For "mfcc" only.
         min_hz: Where the lowest band begins.
         max_hz: Where the highest band ends; None is half the sample rate.
+        range_db: Decibels below a sound's loudest band, under which a band counts as silent: it is raised to there.
+            Makes recordings with noise and without it alike. None leaves all as it is.
         normalize: "train" centres each feature and divides it by its standard deviation, as the training split has
             them; "loudness" takes one mean over the features of each utterance away instead, and "utterance" each
             feature's own, so that only changes within the utterance are left.
@@ -61,12 +63,13 @@ class FeatureOptions:
     mfccs: int | None = None
     min_hz: float = 20.0
     max_hz: float | None = None
+    range_db: float | None = 40.0
     normalize: Normalization = "train"
     stack_frames: int = 1
 
     def __post_init__(self) -> None:
         limits.at_least("task", 1000, sample_rate_hz=self.sample_rate_hz)
-        limits.above_zero("task", window_ms=self.window_ms, hop_ms=self.hop_ms)
+        limits.above_zero("task", window_ms=self.window_ms, hop_ms=self.hop_ms, range_db=self.range_db)
         limits.at_least("task", 1, mels=self.mels, mfccs=self.mfccs, stack_frames=self.stack_frames)
         limits.at_least("task", 0, min_hz=self.min_hz)
         for name, samples in (("window_ms", self.window), ("hop_ms", self.hop)):
@@ -163,6 +166,10 @@ class FeatureOptions:
             transformed = np.fft.rfft(framed, self.points)
             power = (transformed.real**2 + transformed.imag**2).astype(np.float32)
             spectra[part] = np.log(np.maximum(power @ self.filters, FLOOR))
+        if self.range_db is not None:
+            loudest = np.maximum.reduceat(spectra.max(1), np.cumsum(counts) - counts)
+            silent = loudest - np.float32(self.range_db * math.log(10) / 10)
+            np.maximum(spectra, np.repeat(silent, counts)[:, None], out=spectra)
         return spectra
 
     def scale(self, spectra: Spectra) -> Scale:

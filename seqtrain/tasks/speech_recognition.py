@@ -63,6 +63,7 @@ class SpeechRecognition(Task):
         mfccs: Likewise.
         min_hz: Likewise.
         max_hz: Likewise.
+        range_db: Likewise.
         normalize: Likewise.
         stack_frames: Likewise.
         speed: See `Augmentation`, as for the rest.
@@ -90,6 +91,7 @@ class SpeechRecognition(Task):
     mfccs: int | None = None
     min_hz: float = 20.0
     max_hz: float | None = None
+    range_db: float | None = 40.0
     normalize: Normalization = "train"
     stack_frames: int = 2
 
@@ -244,9 +246,7 @@ class SpeechRecognition(Task):
         spectra = self._kind.spectra(recordings.samples, recordings.lengths)
         return self._utterances(split, recordings, spectra, origin.seed)
 
-    def _utterances(
-        self, split: Split, recordings: Recordings, spectra: Spectra, seed: int
-    ) -> Utterances:
+    def _utterances(self, split: Split, recordings: Recordings, spectra: Spectra, seed: int) -> Utterances:
         ids = {name: identity for identity, name in enumerate(self.classes)}
         for index, label in enumerate(recordings.labels):
             if label not in ids:

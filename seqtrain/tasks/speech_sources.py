@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from seqtrain import limits
+from seqtrain.data import obtain
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.seeding import stream
 from seqtrain.tasks.labelled_text import Columns, read_labelled
@@ -218,12 +219,8 @@ class FSDDFiles(SoundSource):
             raise ConfigError(f"task.val_speaker={self.val_speaker}: is task.test_speaker already")
 
     def check(self, data_dir: Path) -> None:
-        """Looks for the archive."""
-        path = self._path(data_dir)
-        if not path.is_file():
-            raise DataError(
-                f"no such file: {path}; put it there, or say with data_dir=... or $SEQTRAIN_DATA where fsdd/ lies"
-            )
+        """Looks for the archive, and downloads it if it is missing."""
+        obtain("fsdd", data_dir)
 
     def read(self, split: Split, data_dir: Path, seed: int, sample_rate_hz: int) -> Recordings:
         """Decodes the split's members of the archive, in order of their names."""

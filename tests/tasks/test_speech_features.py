@@ -8,7 +8,7 @@ from seqtrain.errors import ConfigError
 from seqtrain.tasks.speech_features import FLOOR, FeatureOptions, Scale
 
 RNG = np.random.default_rng(0)
-SMALL = {"sample_rate_hz": 1000, "window_ms": 25.0, "hop_ms": 10.0, "mels": 5}
+SMALL = {"sample_rate_hz": 1000, "window_ms": 25.0, "hop_ms": 10.0, "mels": 5, "range_db": None}
 
 
 def spectra_by_definition(wave, options):
@@ -91,6 +91,19 @@ def test_silence_has_a_floor():
     assert np.isfinite(options.steps(spectra[None], one(len(spectra)), options.scale(spectra))).all()
 
 
+def test_what_is_far_below_a_sounds_loudest_band_counts_as_silent():
+    samples, lengths = RNG.uniform(-1, 1, 500).astype(np.float32), np.array([200, 300])
+    samples[:50] = samples[200:250] = 0
+    samples[200:] *= 0.01
+    whole = FeatureOptions(**SMALL).spectra(samples, lengths)
+    kept = FeatureOptions(**{**SMALL, "range_db": 10.0}).spectra(samples, lengths)
+    first = FeatureOptions(**SMALL).frames(lengths)[0]
+    for part in (slice(0, first), slice(first, None)):
+        floor = whole[part].max() - math.log(10)
+        np.testing.assert_allclose(kept[part], np.maximum(whole[part], floor), rtol=1e-6)
+        assert (kept[part] > whole[part]).any()
+
+
 def test_a_tone_is_loudest_in_its_band():
     options = FeatureOptions(mels=20)
     wave = np.sin(2 * np.pi * 1000 * np.arange(4000) / 8000).astype(np.float32)
@@ -149,6 +162,7 @@ def test_frames_are_stacked_and_laid_apart_again():
         ({"sample_rate_hz": 999}, "task.sample_rate_hz=999: must be at least 1000"),
         ({"window_ms": 0.0}, "task.window_ms=0.0: must be above 0"),
         ({"hop_ms": float("nan")}, "task.hop_ms=nan: must be above 0"),
+        ({"range_db": 0.0}, "task.range_db=0.0: must be above 0"),
         ({"hop_ms": 0.01}, "task.hop_ms=0.01: is less than one sample"),
         ({"hop_ms": 30.0}, "task.hop_ms=30.0: must not be above task.window_ms=25.0"),
         ({"mels": 0}, "task.mels=0: must be at least 1"),
