@@ -14,12 +14,12 @@ from seqtrain.batch import Batch, Examples
 from seqtrain.errors import CheckpointError, ConfigError, DataError
 from seqtrain.picture import Picture
 from seqtrain.spec import Symbols, TaskSpec, Values
-from seqtrain.tasks.speech_audio import Recordings
 from seqtrain.tasks.speech_augmentation import Augmentation
-from seqtrain.tasks.speech_features import FeatureOptions, Kind, Normalization, Scale, Spectra
+from seqtrain.tasks.speech_corpus import Corpus, corpus
+from seqtrain.tasks.speech_features import FeatureOptions, Kind, Normalization, Scale
 from seqtrain.tasks.speech_sources import SoundSource
 from seqtrain.tasks.speech_targets import ClassStrings, Label, Target
-from seqtrain.tasks.speech_utterances import Corpus, Utterances
+from seqtrain.tasks.speech_utterances import Utterances
 from seqtrain.tasks.task import Sample, Split, Task
 
 if TYPE_CHECKING:
@@ -144,11 +144,10 @@ class SpeechRecognition(Task):
         """Reads training and validation recordings; the classes are those of the training split."""
         self._source.check(data_dir)
         self._origin = _Origin(data_dir, seed)
-        train = self._source.read(Split.TRAIN, data_dir, seed, self._kind.sample_rate_hz)
-        spectra = self._kind.spectra(train.samples, train.lengths)
-        self._codes = _Codes(_classes(train), self._kind.scale(spectra))
+        train = corpus(self._source, self._kind, Split.TRAIN, data_dir, seed)
+        self._codes = _Codes(_classes(train), self._kind.scale(train.spectra))
         self._examples = {
-            Split.TRAIN: self._utterances(Split.TRAIN, train, spectra, seed),
+            Split.TRAIN: self._utterances(Split.TRAIN, train, seed),
             Split.VAL: self._read(Split.VAL, self._origin),
         }
 
@@ -242,42 +241,33 @@ class SpeechRecognition(Task):
         return Label()
 
     def _read(self, split: Split, origin: _Origin) -> Utterances:
-        recordings = self._source.read(split, origin.data_dir, origin.seed, self._kind.sample_rate_hz)
-        spectra = self._kind.spectra(recordings.samples, recordings.lengths)
-        return self._utterances(split, recordings, spectra, origin.seed)
+        read = corpus(self._source, self._kind, split, origin.data_dir, origin.seed)
+        return self._utterances(split, read, origin.seed)
 
-    def _utterances(self, split: Split, recordings: Recordings, spectra: Spectra, seed: int) -> Utterances:
+    def _utterances(self, split: Split, read: Corpus, seed: int) -> Utterances:
         ids = {name: identity for identity, name in enumerate(self.classes)}
-        for index, label in enumerate(recordings.labels):
+        for index, label in enumerate(read.labels):
             if label not in ids:
                 known = ", ".join(self.classes[:10]) + (", ..." if len(ids) > 10 else "")
-                raise DataError(
-                    f"{recordings.names[index]}: label {label!r} is not in the training data, which has {known}"
-                )
-        frames = self._kind.frames(recordings.lengths)
-        self._refuse_short(recordings, frames)
-        labels = np.array([ids[label] for label in recordings.labels])
-        speakers = np.unique(np.array(recordings.speakers), return_inverse=True)[1]
+                raise DataError(f"{read.names[index]}: label {label!r} is not in the training data, which has {known}")
+        self._refuse_short(read)
+        labels = np.array([ids[label] for label in read.labels])
         augmentation = self._augmentation if split is Split.TRAIN else None
-        corpus = Corpus(spectra, frames, labels, speakers)
-        return Utterances(
-            corpus, self._kind, self._settled.scale, self._target.strings, augmentation, seed, split.value
-        )
+        scale, strings = self._settled.scale, self._target.strings
+        return Utterances(read, labels, self._kind, scale, strings, augmentation, seed, split.value)
 
-    def _refuse_short(self, recordings: Recordings, frames: np.ndarray) -> None:
+    def _refuse_short(self, read: Corpus) -> None:
         """Refuses recordings too short for CTC, which needs a step for each label and one between equal ones."""
-        if self._target.strings is None:
-            return
-        shortest = int(frames.argmin())
-        fewest = int(frames[shortest] / (1 + self.speed))
-        if fewest < 2 * self.stack_frames:
+        shortest = int(read.frames.argmin())
+        fewest = int(read.frames[shortest] / (1 + self.speed))
+        if self._target.strings is not None and fewest < 2 * self.stack_frames:
             raise DataError(
-                f"{recordings.names[shortest]}: has {frames[shortest]} frames, too few for task.target=digits, which "
+                f"{read.names[shortest]}: has {read.frames[shortest]} frames, too few for task.target=digits, which "
                 f"needs two steps of task.stack_frames={self.stack_frames} at any task.speed"
             )
 
 
-def _classes(train: Recordings) -> tuple[str, ...]:
+def _classes(train: Corpus) -> tuple[str, ...]:
     """The labels in order: as numbers if all of them are, else by alphabet."""
     labels = set(train.labels)
     if len(labels) < 2:

@@ -5,12 +5,12 @@ import zipfile
 import zlib
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from seqtrain import limits
-from seqtrain.data import obtain
+from seqtrain.data import fingerprint, obtain
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.seeding import stream
 from seqtrain.tasks.labelled_text import Columns, read_labelled
@@ -42,6 +42,10 @@ class SoundSource(ABC):
     @abstractmethod
     def read(self, split: Split, data_dir: Path, seed: int, sample_rate_hz: int) -> Recordings:
         """The sounds of one split; decodes none of another."""
+
+    @abstractmethod
+    def fingerprint(self, split: Split, data_dir: Path) -> object:
+        """All that `read` depends on but its arguments, in plain values; None if the sounds aren't worth keeping."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,9 @@ class SynthesisedWords(SoundSource):
         rng = stream(seed, f"speech/{split}")
         speakers = max(1, size // WORDS_PER_SPEAKER)
         return synthesised(rng, size, speakers, sample_rate_hz, self.noise, self.variation)
+
+    def fingerprint(self, split: Split, data_dir: Path) -> None:
+        """Made as fast as they would be read."""
 
 
 class Listed(NamedTuple):
@@ -126,10 +133,20 @@ class OwnRecordings(SoundSource):
 
     def read(self, split: Split, data_dir: Path, seed: int, sample_rate_hz: int) -> Recordings:
         """Decodes the files of the split's own folder or manifest, or its part of the training one."""
-        own = {Split.TRAIN: None, Split.VAL: self.val_path, Split.TEST: self.test_path}[split]
-        files = self._listed(own) if own is not None else self._parts()[split]
+        files = self._files(split)
         waves = [decode(_content(file), file.place, sample_rate_hz) for file in files]
         return joined(waves, [file.label for file in files], [""] * len(files), [file.place for file in files])
+
+    def fingerprint(self, split: Split, data_dir: Path) -> object:
+        """The files of the split and their labels."""
+        try:
+            return [[file.place, file.label, fingerprint(file.path)] for file in self._files(split)]
+        except DataError:  # a file that can't be read; `read` says in which row it stands
+            return None
+
+    def _files(self, split: Split) -> list[Listed]:
+        own = {Split.TRAIN: None, Split.VAL: self.val_path, Split.TEST: self.test_path}[split]
+        return self._listed(own) if own is not None else self._parts()[split]
 
     def _parts(self) -> dict[Split, list[Listed]]:
         """What is split off, and what is left to train on."""
@@ -242,6 +259,11 @@ class FSDDFiles(SoundSource):
         if not waves:
             raise DataError(f"{path}: holds no recordings to {split}")
         return joined(waves, labels, speakers, places)
+
+    def fingerprint(self, split: Split, data_dir: Path) -> object:
+        """The archive, and who is left out."""
+        path = self._path(data_dir)
+        return [str(path), fingerprint(path), asdict(self)]
 
     def _of(self, speaker: str, take: int) -> Split:
         """The split that a recording belongs to."""

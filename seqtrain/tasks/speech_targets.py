@@ -109,8 +109,8 @@ class Label(Target):
 
     def trivial(self, metrics: "MetricCollection", train: Utterances, val: Utterances) -> None:
         """The most frequent class of the training split."""
-        answer = np.bincount(train.corpus.labels).argmax()
-        truth = torch.from_numpy(val.corpus.labels)
+        answer = np.bincount(train.labels).argmax()
+        truth = torch.from_numpy(val.labels)
         metrics.update(torch.full_like(truth, int(answer)), truth)
 
     def pictures(self, samples: Iterable[Sample], classes: Sequence[str], kind: FeatureOptions) -> Iterator[Picture]:
@@ -203,7 +203,7 @@ class ClassStrings(Target):
         """The training split's most frequent class, as often as answers that split best; or nothing."""
         from seqtrain.tasks.speech_ctc import edits
 
-        answer = int(np.bincount(train.corpus.labels).argmax()) + 1
+        answer = int(np.bincount(train.labels).argmax()) + 1
         learnt, asked = self._joined(train, MOST_SCORED), self._joined(val, len(val))
         repeats = min(range(self.longest + 1), key=lambda times: edits(learnt, [[answer] * times] * len(learnt)))
         metrics.update(asked, [[answer] * repeats] * len(asked))
@@ -224,7 +224,7 @@ class ClassStrings(Target):
     def _joined(utterances: Utterances, most: int) -> list[list[int]]:
         """The strings of up to so many utterances, as ids without blanks."""
         pieces = utterances.pieces(np.arange(min(most, len(utterances))), 0)
-        return [(utterances.corpus.labels[row[row >= 0]] + 1).tolist() for row in pieces]
+        return [(utterances.labels[row[row >= 0]] + 1).tolist() for row in pieces]
 
 
 def _truths(batch: Batch) -> list[list[int]]:

@@ -10,30 +10,11 @@ from numpy.typing import NDArray
 from seqtrain.batch import Batch, Examples
 from seqtrain.seeding import stream, uniform
 from seqtrain.tasks.speech_augmentation import Augmentation
-from seqtrain.tasks.speech_features import FeatureOptions, Scale, Spectra
+from seqtrain.tasks.speech_corpus import Corpus
+from seqtrain.tasks.speech_features import FeatureOptions, Scale
 
 BLANK = 0
 """The symbol that says nothing, in front of all classes, where strings are read by CTC."""
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """The recordings of one split.
-
-    Attributes:
-        spectra: All frames of the first recording, then of the next.
-        frames: Frames of each recording.
-        labels: The class of each recording.
-        speakers: Whoever spoke it, as a number from 0.
-    """
-
-    spectra: Spectra
-    frames: Int[np.ndarray, " N"]
-    labels: Int[np.ndarray, " N"]
-    speakers: Int[np.ndarray, " N"]
-
-    def __len__(self) -> int:
-        return len(self.frames)
 
 
 @dataclass(frozen=True)
@@ -56,6 +37,7 @@ class Utterances(Examples):
 
     Args:
         corpus: What to read.
+        labels: The class of each recording.
         kind: As what.
         scale: Of the training split.
         strings: How recordings are joined; None leaves them alone.
@@ -67,6 +49,7 @@ class Utterances(Examples):
     def __init__(
         self,
         corpus: Corpus,
+        labels: Int[np.ndarray, " N"],
         kind: FeatureOptions,
         scale: Scale,
         strings: Strings | None,
@@ -75,14 +58,16 @@ class Utterances(Examples):
         name: str,
     ) -> None:
         self.corpus = corpus
+        self.labels = labels
         self._kind = kind
         self._scale = scale
         self._strings = strings
         self._augmentation = augmentation
         self._starts = np.cumsum(corpus.frames) - corpus.frames
         self._keys = [int(key) for key in stream(seed, f"speech/{name}").integers(2**63, size=3)]
-        self._grouped = np.argsort(corpus.speakers, kind="stable")
-        self._voices = np.bincount(corpus.speakers)
+        self._speakers = np.unique(np.array(corpus.speakers), return_inverse=True)[1]
+        self._grouped = np.argsort(self._speakers, kind="stable")
+        self._voices = np.bincount(self._speakers)
         # Strings are of other recordings in each epoch; those of the first tell the lengths well enough.
         pieces = self.pieces(np.arange(len(corpus)), 0)
         frames = np.where(pieces >= 0, corpus.frames[pieces], 0).sum(1)
@@ -99,7 +84,7 @@ class Utterances(Examples):
         steps = self._kind.steps(spectra, real, self._scale)
         lengths = torch.from_numpy(-(-frames // self._kind.stack_frames))
         inputs, chosen = torch.from_numpy(steps), torch.from_numpy(indices)
-        labels = self.corpus.labels[pieces]
+        labels = self.labels[pieces]
         if self._strings is None:
             return Batch(inputs, lengths, torch.from_numpy(labels[:, 0]), chosen)
         targets = torch.from_numpy(np.where(pieces >= 0, labels + 1, BLANK))
@@ -112,7 +97,7 @@ class Utterances(Examples):
         shortest, longest = self._strings.shortest, self._strings.longest
         # How many there are is drawn once for all epochs, so that lengths change little.
         counts = shortest + (uniform(self._keys[0], 0, indices, 1) * (longest - shortest + 1)).astype(np.int64)
-        speakers = self.corpus.speakers[indices][:, None]
+        speakers = self._speakers[indices][:, None]
         random = uniform(self._keys[1], epoch, indices, longest)
         within = (random * self._voices[speakers]).astype(np.int64)
         drawn = self._grouped[(np.cumsum(self._voices) - self._voices)[speakers] + within]
