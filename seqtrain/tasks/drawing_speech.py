@@ -58,23 +58,22 @@ def strings(heard: Sequence[Heard], classes: Sequence[str], stack_frames: int) -
         frames = (np.arange(len(each.probs)) + 0.5) * stack_frames - 0.5
         below.plot(frames, each.probs[:, 0], color=FAINT, linewidth=1.0)
         for symbol in np.flatnonzero(each.probs[:, 1:].max(0) > LIKELY).tolist():
-            curve = each.probs[:, symbol + 1]
-            below.plot(frames, curve, color=ACCENT, linewidth=1.2)
-            # Each peak of its own is named.
-            risen = np.r_[False, curve > LIKELY, False]
-            for start, end in zip(
-                *(np.flatnonzero(np.diff(risen.astype(int)) == sign) for sign in (1, -1)), strict=True
-            ):
-                peak = start + int(curve[start:end].argmax())
-                below.annotate(
-                    classes[symbol], (frames[peak], curve[peak]), (0, 2), textcoords="offset points",
-                    ha="center", fontsize=8, color=INK,
-                )  # fmt: skip
+            _curve(below, frames, each.probs[:, symbol + 1], classes[symbol])
         below.set_xlim(-0.5, len(each.features) - 0.5)
         below.set_ylim(0, 1.25)
         below.set_yticks([0, 1])
     panels[-1].set_xlabel("frame (below each spectrum: probability of the classes, faint of the blank)", fontsize=9)
     return drawn
+
+
+def _curve(axes: "Axes", frames: Float[np.ndarray, " S"], probs: Float[np.ndarray, " S"], name: str) -> None:
+    """One symbol's probability, with its name over each rise of its own."""
+    axes.plot(frames, probs, color=ACCENT, linewidth=1.2)
+    turns = np.diff((probs > LIKELY).astype(int), prepend=0, append=0)
+    for start, end in zip(np.flatnonzero(turns == 1), np.flatnonzero(turns == -1), strict=True):
+        peak = start + int(probs[start:end].argmax())
+        place = (float(frames[peak]), float(probs[peak]))
+        axes.annotate(name, place, (0, 2), textcoords="offset points", ha="center", fontsize=8, color=INK)
 
 
 def _spectrum(axes: "Axes", heard: Heard) -> None:
