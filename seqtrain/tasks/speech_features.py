@@ -48,7 +48,8 @@ class FeatureOptions:
         min_hz: Where the lowest band begins.
         max_hz: Where the highest band ends; None is half the sample rate.
         range_db: Decibels below a sound's loudest band, under which a band counts as silent: it is raised to there.
-            Makes recordings with noise and without it alike. None leaves all as it is.
+            Makes recordings with noise and without it alike; of joined ones, each is held to its own loudest band.
+            None leaves all as it is.
         normalize: "train" centres each feature and divides it by its standard deviation, as the training split has
             them; "loudness" takes one mean over the features of each utterance away instead, and "utterance" each
             feature's own, so that only changes within the utterance are left.

@@ -63,7 +63,7 @@ class SynthesisedWords(SoundSource):
     train_size: int = 6000
     val_size: int = 1000
     test_size: int = 1000
-    noise: float = 0.5
+    noise: float = 2.0
     variation: float = 1.0
 
     def __post_init__(self) -> None:

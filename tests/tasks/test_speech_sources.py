@@ -184,7 +184,7 @@ def test_options_that_do_not_go_together_are_refused(options, message):
 
 
 def test_synthesised_words_have_defaults_and_speakers_of_their_own():
-    assert Speech().source() == SynthesisedWords(6000, 1000, 1000, 0.5, 1.0)
+    assert Speech().source() == SynthesisedWords(6000, 1000, 1000, 2.0, 1.0)
     sizes = {"train_size": 90, "val_size": 60, "test_size": 30}
     assert Speech(**sizes, noise=0.1, variation=0.2).source() == SynthesisedWords(90, 60, 30, 0.1, 0.2)
     parts = [SynthesisedWords(90, 60, 30).read(split, Path("nowhere"), 3, 8000) for split in Split]
