@@ -16,152 +16,18 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from benchmark_tutorials import (
-    BothWays,
-    ConvLSTMCell,
-    GRUCell,
-    LayerNormCell,
-    LSTMCell,
-    PeepholeCell,
-    RNNCell,
-    Tutorial,
-)
+from benchmark_rows import ARCHITECTURES, IMAGES, Architecture, RaggedLSTM, Size, Step, timed
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from torch import Tensor, nn
 from torch.profiler import ProfilerActivity
 
 from seqtrain.device import tune_allocator
-from seqtrain.models import ConvLSTMSpec, RecurrentSpec, StackSpec
-from seqtrain.spec import Align, TaskSpec, Values
-
-Step = Callable[[], None]
-
-
-@dataclass(frozen=True)
-class Size:
-    """(batch, steps, *features) of the input, and the hidden size."""
-
-    shape: tuple[int, ...]
-    hidden: int
-
-    def __str__(self) -> str:
-        batch, steps, *features = self.shape
-        return f"B {batch} T {steps} in {'x'.join(map(str, features))} hidden {self.hidden}"
-
-
-VECTORS = [Size((32, 100, 64), 64), Size((64, 100, 128), 256), Size((32, 100, 512), 512)]
-IMAGES = [Size((4, 10, 1, 64, 64), 64), Size((4, 10, 16, 16, 16), 64)]  # the second one in patches of 4x4
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """One row: ours, and what it is compared with.
-
-    Attributes:
-        spec: Ours, for a hidden size.
-        tutorial: The same network as tutorials write it.
-        native: The torch.nn layer of the same family, if there is one.
-        gates: Products of hidden_size rows per step.
-        sizes: What it is measured on.
-    """
-
-    spec: Callable[[int], StackSpec]
-    tutorial: Callable[[int, int], nn.Module]
-    native: Callable[[int, int], nn.Module] | None
-    gates: int
-    sizes: list[Size]
-
-    def flops(self, size: Size) -> float:
-        """Of the products of one step of training: forward once, backward twice."""
-        spec, (batch, steps, features, *places) = self.spec(size.hidden), size.shape
-        per_unit = torch.Size(places).numel()
-        if isinstance(spec, ConvLSTMSpec):
-            per_unit *= spec.kernel_size**2
-        directions = 2 if spec.bidirectional else 1
-        total = 0
-        for depth in range(spec.num_layers):
-            below = features if depth == 0 else size.hidden * directions
-            total += directions * self.gates * size.hidden * (below + size.hidden)
-        return 6.0 * batch * steps * per_unit * total
-
-
-def recurrent(cell: str, **options: object) -> Callable[[int], StackSpec]:
-    """Ours, of this cell."""
-    return lambda hidden: RecurrentSpec(cell=cell, hidden_size=hidden, **options)  # type: ignore[arg-type]  # by word
-
-
-def torch_layer(kind: type[nn.RNNBase], **options: object) -> Callable[[int, int], nn.Module]:
-    """Torch's own layer."""
-    return lambda features, hidden: kind(features, hidden, batch_first=True, **options)
-
-
-def tutorial(cell: type[nn.Module], **options: object) -> Callable[[int, int], nn.Module]:
-    """A stack as tutorials write it."""
-    return lambda features, hidden: Tutorial(cell, features, hidden, **options)
-
-
-LSTM, GRU = torch_layer(nn.LSTM), torch_layer(nn.GRU)
-ARCHITECTURES = {
-    "rnn": Architecture(recurrent("rnn"), tutorial(RNNCell), torch_layer(nn.RNN), 1, VECTORS),
-    "gru": Architecture(recurrent("gru"), tutorial(GRUCell), GRU, 3, VECTORS),
-    "gru_cho": Architecture(recurrent("gru_cho"), tutorial(GRUCell), GRU, 3, VECTORS),
-    "lstm": Architecture(recurrent("lstm"), tutorial(LSTMCell), LSTM, 4, VECTORS),
-    "bilstm": Architecture(
-        recurrent("lstm", bidirectional=True),
-        lambda features, hidden: BothWays(LSTMCell, features, hidden),
-        torch_layer(nn.LSTM, bidirectional=True),
-        4,
-        VECTORS,
-    ),
-    "deep_lstm": Architecture(
-        recurrent("lstm", num_layers=2), tutorial(LSTMCell, layers=2), torch_layer(nn.LSTM, num_layers=2), 4, VECTORS
-    ),
-    "peephole_lstm": Architecture(recurrent("peephole_lstm"), tutorial(PeepholeCell), LSTM, 4, VECTORS),
-    "layernorm_lstm": Architecture(recurrent("layernorm_lstm"), tutorial(LayerNormCell), LSTM, 4, VECTORS),
-    "convlstm": Architecture(
-        lambda hidden: ConvLSTMSpec(hidden_size=hidden, num_layers=2), tutorial(ConvLSTMCell, layers=2), None, 4, IMAGES
-    ),
-}
-
-
-class Ours(nn.Module):
-    """Our core behind the interface of the others: features in, outputs out."""
-
-    def __init__(self, spec: StackSpec, shape: tuple[int, ...]) -> None:
-        super().__init__()
-        self.core = spec.build_core(shape[2:], TaskSpec(Values(shape[2:]), Values(shape[2:]), Align.EACH))
-        self.lengths = torch.full((shape[0],), shape[1])
-
-    def forward(self, x: Tensor) -> Tensor:
-        outputs, _ = self.core(x, self.lengths)
-        return outputs
-
-
-def training_step(model: nn.Module, size: Size, precision: str, device: str) -> Step:
-    """One step of training of a model, to be called again and again."""
-    model.to(device)
-    x = torch.randn(size.shape, device=device)
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, fused=True)
-
-    def step() -> None:
-        with torch.autocast(device, torch.bfloat16) if precision == "bf16" else nullcontext():
-            found = model(x)
-            outputs = found[0] if isinstance(found, tuple) else found
-            loss = outputs.square().mean()
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        if device == "cuda":
-            torch.cuda.synchronize()
-
-    return step
 
 
 def interleaved(steps: dict[str, Step], seconds: float, rounds: int) -> dict[str, float]:
@@ -172,9 +38,7 @@ def interleaved(steps: dict[str, Step], seconds: float, rounds: int) -> dict[str
     end = time.perf_counter() + seconds
     while len(spent[next(iter(spent))]) < 3 or (time.perf_counter() < end and len(spent[next(iter(spent))]) < rounds):
         for name, step in steps.items():
-            start = time.perf_counter()
-            step()
-            spent[name].append(1e3 * (time.perf_counter() - start))
+            spent[name].append(timed(step))
     return {name: statistics.median(times) for name, times in spent.items()}
 
 
@@ -236,7 +100,11 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--quick", action="store_true", help="a second or so for each number, three turns at least")
-    return parser.parse_args()
+    options = parser.parse_args()
+    options.only = options.only.split(",")
+    if unknown := set(options.only) - set(ARCHITECTURES):
+        parser.error(f"no such architecture: {', '.join(sorted(unknown))}; there are {', '.join(ARCHITECTURES)}")
+    return options
 
 
 @dataclass(frozen=True)
@@ -244,7 +112,7 @@ class Row:
     """One line of the table, with a step of training for each competitor."""
 
     name: str
-    architecture: Architecture
+    architecture: Architecture | RaggedLSTM
     size: Size
     precision: str
     steps: dict[str, Step]
@@ -252,18 +120,12 @@ class Row:
 
 def rows(options: argparse.Namespace) -> Iterator[Row]:
     """Every architecture asked for, at every size and precision."""
-    for name in options.only.split(","):
+    for name in options.only:
         architecture = ARCHITECTURES[name]
         wanted = {int(size) for size in options.sizes.split(",")}
         for size in (size for size in architecture.sizes if architecture.sizes is IMAGES or size.hidden in wanted):
             for precision in options.precisions.split(","):
-                models = {
-                    "tutorial": architecture.tutorial(size.shape[2], size.hidden),
-                    "ours": Ours(architecture.spec(size.hidden), size.shape),
-                }
-                if architecture.native is not None:
-                    models["torch"] = architecture.native(size.shape[2], size.hidden)
-                steps = {who: training_step(model, size, precision, options.device) for who, model in models.items()}
+                steps = architecture.steps(size, precision, options.device)
                 yield Row(name, architecture, size, precision, steps)
 
 
@@ -271,7 +133,7 @@ def main() -> None:
     """Measures and prints."""
     options = parse()
     torch.set_num_threads(options.threads)
-    console = Console(width=170)
+    console = Console(width=190)
     seconds, rounds = (1.5, 15) if options.quick else (8.0, 41)
     found = list(rows(options))
     stock = [
@@ -315,10 +177,11 @@ def table(
             for cell in (("-", "-") if milliseconds is None else (f"{milliseconds:,.1f}", f"{milliseconds / ours:.2f}"))
         ]
         rate = row.architecture.flops(row.size) / ours / 1e6
+        rates = (f"{rate:,.0f}", f"{rate / peaks[row.precision]:.0%}") if rate else ("-", "-")
         megabytes = "/".join(f"{held[who]:,.0f}" for who in ("ours", "tutorial", "torch") if who in held)
         result.add_row(
             row.name, str(row.size), row.precision, f"{ours:,.1f}", f"{before['ours']:,.1f}", *compared, megabytes,
-            f"{rate:,.0f}", f"{rate / peaks[row.precision]:.0%}",
+            *rates,
         )  # fmt: skip
     return result
 

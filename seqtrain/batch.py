@@ -76,7 +76,8 @@ class Examples(ABC, Dataset[Batch]):
     """
 
     lengths: NDArray[np.int64] | None = None
-    """Steps per example, by which batches are bucketed; None if all are equally long."""
+    """Steps per example, by which batches are bucketed: (N,) of the inputs, or (N, 2) of inputs and targets that have
+    a length of their own. None if all are equally long."""
     successive: bool = False
     """Whether each example goes on where the one before it ended. An epoch then reads them as streams, side by side
     in a batch, so that each batch goes on where the one before it ended."""

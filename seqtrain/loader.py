@@ -33,8 +33,10 @@ def train_plan(examples: Examples, batch_size: int, seed: int, epoch: int) -> Pl
     if examples.lengths is None:
         return _cut(order, batch_size)
     batches = []
-    for pool in _cut(order, POOL * batch_size):
-        batches += _cut(pool[np.argsort(examples.lengths[pool], kind="stable")], batch_size)
+    keys = _keys(examples.lengths)
+    # To be alike in two lengths takes a larger choice.
+    for pool in _cut(order, POOL * examples.lengths.ndim * batch_size):
+        batches += _cut(pool[np.argsort(keys[pool], kind="stable")], batch_size)
     return [batches[position] for position in rng.permutation(len(batches))]
 
 
@@ -47,7 +49,7 @@ def eval_plan(examples: Examples, batch_size: int) -> Plan:
         return _streams(len(examples), min(batch_size, examples.max_streams or batch_size))
     if examples.lengths is None:
         return _cut(np.arange(len(examples)), batch_size)
-    return _cut(np.argsort(-examples.lengths, kind="stable"), batch_size)
+    return _cut(np.argsort(-_keys(examples.lengths), kind="stable"), batch_size)
 
 
 def train_loader(
@@ -79,6 +81,17 @@ def eval_loader(
 ) -> DataLoader[Batch]:
     """Loads each example of a split once, in an order that is always the same."""
     return _loader(examples, eval_plan(examples, batch_size), 0, num_workers, pin_memory)
+
+
+def _keys(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """A number for each example; those of like numbers are of like length, and the longest have the largest."""
+    if lengths.ndim == 1:
+        return lengths
+    # By the longer side; within it by how much longer, to and fro, so that neighbours are alike at its ends as well.
+    longer, more = lengths.max(1), lengths[:, 0] - lengths[:, 1]
+    span = 2 * int(longer.max()) + 1
+    keys: NDArray[np.int64] = longer * span + np.where(longer % 2, more, -more)
+    return keys
 
 
 def _cut(order: NDArray[np.int64], size: int) -> Plan:

@@ -13,9 +13,17 @@ UNREAD = 0
 
 @dataclass(frozen=True)
 class Symbols:
-    """One id in [0, size): a character, a word, a class, a tag."""
+    """One id in [0, size): a character, a word, a class, a tag.
+
+    Attributes:
+        size: How many there are.
+        chained: Whether neighbouring outputs depend on one another. A model then answers with (V, V) scores at a
+            step instead of V: of each symbol j after each symbol i of the step before, at [i, j]. The first step
+            has none before it, and its rows are alike. EACH only.
+    """
 
     size: int = UNREAD
+    chained: bool = False
 
 
 @dataclass(frozen=True)
@@ -25,7 +33,23 @@ class Values:
     shape: tuple[int, ...] = (UNREAD,)
 
 
+@dataclass(frozen=True)
+class Spelt:
+    """A word with its letters: 1 + W ids, the word's and then its letters', filled up with PAD at the end.
+
+    W may differ from batch to batch.
+
+    Attributes:
+        size: How many words there are.
+        characters: How many letters there are, PAD among them.
+    """
+
+    size: int = UNREAD
+    characters: int = UNREAD
+
+
 Element = Symbols | Values
+"""What can stand at an output step."""
 
 
 class Align(StrEnum):
@@ -56,7 +80,7 @@ class TaskSpec:
             same symbols, or values of the same meaning.
     """
 
-    input: Element
+    input: Element | Spelt
     output: Element
     align: Align
     horizon: int = 1

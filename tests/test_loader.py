@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from seqtrain.batch import Batch, Examples
-from seqtrain.loader import eval_loader, train_loader
+from seqtrain.loader import eval_loader, eval_plan, train_loader, train_plan
 from seqtrain.tasks import SST2, Sentiment, Split
 
 
@@ -147,3 +147,21 @@ def test_little_of_a_batch_of_sst2_is_padding(data_dir):
     task.prepare(data_dir, 0)
     for epoch in range(3):
         assert padding(train_loader(task.examples(Split.TRAIN), 64, seed=0, epoch=epoch)) < 0.1
+
+
+def test_examples_of_two_lengths_are_bucketed_by_both():
+    rng = np.random.default_rng(0)
+    first = rng.integers(2, 30, 8000)
+    both = np.stack([first, np.maximum(1, first + rng.integers(-6, 7, 8000))], 1)
+
+    def waste(plan, side):
+        chosen = [both[indices, side] for indices in plan]
+        return 1 - sum(each.sum() for each in chosen) / sum(each.max() * len(each) for each in chosen)
+
+    plan = train_plan(Lines(both), 32, seed=0, epoch=0)
+    assert sorted(itertools.chain(*plan)) == list(range(8000))
+    assert max(waste(plan, side) for side in (0, 1)) < 0.13
+    assert waste(train_plan(Lines(both[:, 0]), 32, seed=0, epoch=0), 1) > 0.2
+    longest_first = eval_plan(Lines(both), 32)
+    assert both[longest_first[0]].max() == both.max()
+    assert max(waste(longest_first, side) for side in (0, 1)) < 0.05

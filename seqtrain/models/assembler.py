@@ -7,6 +7,7 @@ from torch import nn
 from seqtrain.errors import ConfigError
 from seqtrain.model import Model
 from seqtrain.models.attention import AttentionPooling
+from seqtrain.models.chain import ChainReadout
 from seqtrain.models.core import Core
 from seqtrain.models.decoder import Bridge, Decoder
 from seqtrain.models.decoder_spec import DecoderSpec
@@ -16,7 +17,7 @@ from seqtrain.models.readout import build_readout
 from seqtrain.models.sequence_model import SequenceModel
 from seqtrain.models.stack import Recurrent
 from seqtrain.models.stem import Embedding, Stem, build_stem
-from seqtrain.spec import UNREAD, Align, Element, Symbols, TaskSpec
+from seqtrain.spec import UNREAD, Align, Element, Spelt, Symbols, TaskSpec
 
 
 def refusal(spec: ModelSpec, decoder: DecoderSpec, task: TaskSpec) -> str | None:
@@ -50,7 +51,8 @@ def build_model(spec: ModelSpec, task: TaskSpec, decoder: DecoderSpec | None = N
     if decoder.decodes(task):
         return EncoderDecoder(stem, core, build_decoder(spec, task, decoder, core), task, decoder, spec.dropout)
     attention = spec.build_attention(core.out_features, task)
-    readout = build_readout((core if attention is None else attention).out_features, task, _table(stem, spec))
+    found = (core if attention is None else attention).out_features
+    readout = ChainReadout(found, task) if _chained(task) else build_readout(found, task, _table(stem, spec))
     to_pool = task.align is not Align.EACH and not isinstance(attention, AttentionPooling)
     pooling = spec.pooling or "last" if to_pool else None
     return SequenceModel(stem, core, attention, readout, pooling, spec.dropout, task, decoder)
@@ -74,12 +76,18 @@ def build_decoder(spec: ModelSpec, task: TaskSpec, decoder: DecoderSpec, encoder
     return Decoder(stem, core, attention, readout, bridge, spec.dropout, input_feeding=decoder.input_feeding)
 
 
+def _chained(task: TaskSpec) -> bool:
+    return isinstance(task.output, Symbols) and task.output.chained
+
+
 def _table(stem: Stem, spec: ModelSpec) -> nn.Embedding | None:
     """The embedding that a readout should share."""
     return stem.table if spec.tie_embeddings and isinstance(stem, Embedding) else None
 
 
-def _sizes(element: Element) -> tuple[int, ...]:
+def _sizes(element: Element | Spelt) -> tuple[int, ...]:
+    if isinstance(element, Spelt):
+        return element.size, element.characters
     return (element.size,) if isinstance(element, Symbols) else element.shape
 
 

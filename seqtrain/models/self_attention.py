@@ -16,7 +16,7 @@ from seqtrain.models.model_spec import ModelSpec
 from seqtrain.models.multihead import MultiHeadAttention
 from seqtrain.models.padded import RealSteps
 from seqtrain.models.work import multiply_adds
-from seqtrain.spec import Symbols, TaskSpec
+from seqtrain.spec import TaskSpec, Values
 
 
 @final
@@ -78,7 +78,7 @@ class SelfAttention(Core):
         self.keeps_steps = task.causal and not task.carry
         # An embedded symbol is a vector of length 1, a step of values has features of about 1. Both should enter
         # as large as positions do  (section 3.4).
-        self.scale = self.in_size**0.5 if isinstance(task.input, Symbols) else 1.0
+        self.scale = 1.0 if isinstance(task.input, Values) else self.in_size**0.5
         self.enter = nn.Linear(self.in_size, spec.hidden_size)
         self.blocks = nn.ModuleList(Block(spec, causal=task.causal) for _ in range(spec.num_layers))
         self.norm = nn.LayerNorm(spec.hidden_size)

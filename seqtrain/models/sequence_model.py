@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from seqtrain.batch import Batch
 from seqtrain.model import Model, State
 from seqtrain.models.attention import Attention, AttentionPooling
+from seqtrain.models.chain import ChainReadout
 from seqtrain.models.core import Core
 from seqtrain.models.decoder_spec import DecoderSpec, writes
 from seqtrain.models.model_spec import Pooling
@@ -38,7 +39,7 @@ class SequenceModel(Model):
         stem: Stem,
         core: Core,
         attention: AttentionPooling | Attention | None,
-        readout: Readout | MapReadout,
+        readout: Readout | MapReadout | ChainReadout,
         pooling: Pooling | None,
         dropout: float,
         task: TaskSpec,

@@ -7,8 +7,9 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
+from seqtrain.models.spelling import SPELLING_SIZE, Spelling
 from seqtrain.models.work import multiply_adds
-from seqtrain.spec import Element, Symbols
+from seqtrain.spec import Element, Spelt, Symbols
 
 
 class Stem(nn.Module, ABC):
@@ -58,6 +59,30 @@ class Embedding(Stem):
         return f"Embedding {self.table.num_embeddings:,} x {self.table.embedding_dim:,}"
 
 
+class SpeltEmbedding(Stem):
+    """Joins a word's learned vector with what its letters say, so that a word never seen can still be read."""
+
+    def __init__(self, element: Spelt, features: int) -> None:
+        super().__init__()
+        self.words = Embedding(element.size, features)
+        self.spelling = Spelling(element.characters)
+        self.out_features = (features + SPELLING_SIZE,)
+
+    def forward(self, inputs: Int[Tensor, "B T I"]) -> Float[Tensor, "B T F"]:
+        """The features of each word.
+
+        Args:
+            inputs: The id of the word, then those of its letters, filled up with PAD; at least one of them.
+        """
+        batch, steps, _ = inputs.shape
+        spelling = self.spelling(inputs[:, :, 1:].flatten(0, 1))
+        return torch.cat([self.words(inputs[:, :, 0]), spelling.view(batch, steps, -1)], 2)
+
+    def describe(self) -> str:
+        """The stem as built: "Embedding 1,234 x 128, letters 90 x 30 -> 50"."""
+        return f"{self.words.describe()}, {self.spelling.describe()}"
+
+
 class Flatten(Stem):
     """Lays each step's values out in one vector; it learns nothing."""
 
@@ -96,8 +121,10 @@ def unit_range(values: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
     return values / 255 if values.dtype == torch.uint8 else values
 
 
-def build_stem(element: Element, embedding_size: int, *, reads_maps: bool = False) -> Stem:
-    """The stem for such input steps; embedding_size matters to symbols only, reads_maps to images."""
+def build_stem(element: Element | Spelt, embedding_size: int, *, reads_maps: bool = False) -> Stem:
+    """The stem for such input steps; embedding_size matters to symbols and words only, reads_maps to images."""
+    if isinstance(element, Spelt):
+        return SpeltEmbedding(element, embedding_size)
     if isinstance(element, Symbols):
         return Embedding(element.size, embedding_size)
     return Maps(element.shape) if reads_maps else Flatten(element.shape)

@@ -1,10 +1,36 @@
 """Data, vocabulary, loss and metrics of every task."""
 
+from seqtrain.tasks.etth1 import ETTh1
 from seqtrain.tasks.fsdd import FSDD
+from seqtrain.tasks.multi30k import Multi30k
+from seqtrain.tasks.ner import NER
 from seqtrain.tasks.sentiment import Sentiment
+from seqtrain.tasks.series import OwnSeries
 from seqtrain.tasks.sine import Sine
 from seqtrain.tasks.speech import Speech
 from seqtrain.tasks.sst2 import SST2
+from seqtrain.tasks.sunspots import Sunspots
 from seqtrain.tasks.task import Split, Task
+from seqtrain.tasks.text import Text
+from seqtrain.tasks.tiny_shakespeare import TinyShakespeare
+from seqtrain.tasks.translation import Translation
+from seqtrain.tasks.wnut17 import WNUT17
 
-__all__ = ["FSDD", "SST2", "Sentiment", "Sine", "Speech", "Split", "Task"]
+__all__ = [
+    "FSDD",
+    "NER",
+    "SST2",
+    "WNUT17",
+    "ETTh1",
+    "Multi30k",
+    "OwnSeries",
+    "Sentiment",
+    "Sine",
+    "Speech",
+    "Split",
+    "Sunspots",
+    "Task",
+    "Text",
+    "TinyShakespeare",
+    "Translation",
+]

@@ -2,8 +2,10 @@
 
 import csv
 import difflib
+import gzip
 import io
 import json
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,10 +124,10 @@ def read_labelled(path: Path, columns: Columns) -> LabelledTexts:
 
 
 def read_utf8(path: Path) -> str:
-    """The content of a text file, without the byte order mark that some editors write.
+    """The content of a text file, gzipped if its name ends in .gz, without the byte order mark some editors write.
 
     Raises:
-        DataError: If the file is missing, can't be read, or isn't UTF-8.
+        DataError: If the file is missing, can't be read or unpacked, or isn't UTF-8.
     """
     try:
         content = path.read_bytes()
@@ -133,6 +135,8 @@ def read_utf8(path: Path) -> str:
         raise DataError(f"{path}: no such file") from None
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from None
+    if path.suffix == ".gz":
+        content = _unpacked(path, content)
     try:
         return content.removeprefix(BYTE_ORDER_MARK).decode()
     except UnicodeDecodeError as error:
@@ -142,6 +146,15 @@ def read_utf8(path: Path) -> str:
         raise DataError(
             f"{path}, line {line}: not UTF-8: byte 0x{value:02x} at position {position}; save the file as UTF-8"
         ) from None
+
+
+def _unpacked(path: Path, content: bytes) -> bytes:
+    try:
+        return gzip.decompress(content)
+    except EOFError:
+        raise DataError(f"{path}: ends too early; fetch or pack the file again") from None
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"{path}: can't be unpacked ({error}); is it a gzip file?") from None
 
 
 def _tsv_rows(content: str) -> Iterator[Row]:

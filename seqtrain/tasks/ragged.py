@@ -14,6 +14,7 @@ class Ragged:
 
     Attributes:
         lengths: Ids per sequence.
+        flat: All ids, sequence by sequence.
     """
 
     def __init__(self, sequences: Iterable[Sequence[int] | NDArray[np.int64]]) -> None:
@@ -21,7 +22,7 @@ class Ragged:
         self.lengths = np.array([len(array) for array in arrays], np.int64)
         self._starts = np.cumsum(self.lengths) - self.lengths
         # 32 bits hold any id, and a corpus takes half the memory.
-        self._flat = np.concatenate([np.empty(0, np.int64), *arrays]).astype(np.int32)
+        self.flat = np.concatenate([np.empty(0, np.int64), *arrays]).astype(np.int32)
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -32,5 +33,5 @@ class Ragged:
         positions = np.arange(lengths.max(initial=0))
         real = positions < lengths[:, None]  # (B, T)
         ids = np.full(real.shape, PAD, np.int64)
-        ids[real] = self._flat[(self._starts[indices][:, None] + positions)[real]]
+        ids[real] = self.flat[(self._starts[indices][:, None] + positions)[real]]
         return ids

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from seqtrain import limits
 from seqtrain.data import obtain
-from seqtrain.errors import ConfigError, DataError
-from seqtrain.seeding import stream
+from seqtrain.errors import DataError
 from seqtrain.tasks.labelled_text import Columns, LabelledTexts, read_labelled
 from seqtrain.tasks.reviews import LABELS, reviews
+from seqtrain.tasks.splitting import check_fraction, share, split_off
 from seqtrain.tasks.task import Split
 
 
@@ -82,10 +82,7 @@ class OwnFiles(Source):
     def __post_init__(self) -> None:
         for name in ("val", "test"):
             fraction, path = getattr(self, f"{name}_fraction"), getattr(self, f"{name}_path")
-            if fraction is not None and path is not None:
-                raise ConfigError(f"task.{name}_fraction={fraction}: task.{name}_path={path} is there already")
-            if fraction is not None:
-                limits.fraction("task", **{f"{name}_fraction": fraction})
+            check_fraction(name, fraction, path)
         for path in self._paths():
             self.columns.of(path)
 
@@ -99,26 +96,8 @@ class OwnFiles(Source):
         if own is not None:
             return read_labelled(own, self.columns)
         rows = read_labelled(self.path, self.columns)
-        order = stream(0, "split").permutation(len(rows))
-        test = self._part(len(rows), self.test_path, self.test_fraction)
-        val = self._part(len(rows), self.val_path, self.val_fraction)
-        if len(rows) - test - val < 1:
-            raise DataError(
-                f"{self.path}: {len(rows)} examples are too few to split {val} off to validate and {test} to test"
-            )
-        part = {
-            Split.TEST: order[:test],
-            Split.VAL: order[test : test + val],
-            Split.TRAIN: order[test + val :],
-        }[split]
-        return rows.take(sorted(part.tolist()))
-
-    @staticmethod
-    def _part(size: int, path: Path | None, fraction: float | None) -> int:
-        """How many examples are split off, at least 1 if any are."""
-        if path is not None:
-            return 0
-        return max(1, round(size * (0.1 if fraction is None else fraction)))
+        val, test = share(self.val_fraction, self.val_path), share(self.test_fraction, self.test_path)
+        return rows.take(split_off(self.path, len(rows), val, test)[split])
 
     def _paths(self) -> list[Path]:
         return [path for path in (self.path, self.val_path, self.test_path) if path is not None]

@@ -50,9 +50,13 @@ class Task(ABC):
     `examples(Split.TEST)` is first asked for, which the loop does once, after training.
     """
 
-    metric: ClassVar[str]
-    """The validation metric that picks the best checkpoint, by the name `metrics` gives it."""
     higher_is_better: ClassVar[bool]
+    """Whether a larger value of `metric` is a better one."""
+
+    @property
+    @abstractmethod
+    def metric(self) -> str:
+        """The validation metric that picks the best checkpoint, by the name `metrics` gives it; told by the options."""
 
     @property
     @abstractmethod

@@ -1,7 +1,6 @@
 """Sorting texts into classes."""
 
 import math
-import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -26,7 +25,7 @@ from seqtrain.tasks.labelled_text import LabelledTexts
 from seqtrain.tasks.ragged import Ragged
 from seqtrain.tasks.sources import Source
 from seqtrain.tasks.task import Sample, Split, Task
-from seqtrain.tasks.vocabulary import SPECIALS, Vocabulary
+from seqtrain.tasks.vocabulary import SPECIALS, Vocabulary, split_words
 
 if TYPE_CHECKING:
     from torchmetrics import MetricCollection
@@ -34,10 +33,8 @@ if TYPE_CHECKING:
 SHOWN = 3
 """Texts whose attention is shown."""
 
-_WORD = re.compile(r"\w+(?:[-'\u2019]\w+)*|[^\w\s]")
-
 Tokenizer = Literal["words", "whitespace"]
-_TOKENIZERS: dict[Tokenizer, Callable[[str], list[str]]] = {"words": _WORD.findall, "whitespace": str.split}
+_TOKENIZERS: dict[Tokenizer, Callable[[str], list[str]]] = {"words": split_words, "whitespace": str.split}
 
 
 @dataclass(frozen=True)

@@ -60,3 +60,16 @@ def test_json_gives_the_vocabulary_back():
 def test_what_is_no_vocabulary_is_refused(content):
     with pytest.raises(CheckpointError, match="no vocabulary"):
         Vocabulary.from_json(content)
+
+
+def test_characters_are_encoded_at_once_as_they_are_one_by_one():
+    vocabulary = Vocabulary.build(["naïve \u2028\n", ["\U0010ffff", "word"]])
+    text = "naïve\u2028 \nword\U0010ffff\U0001f600"
+    assert vocabulary.encode_characters(text).tolist() == vocabulary.encode(list(text)).tolist()
+    assert vocabulary.encode_characters("").tolist() == []
+
+
+def test_words_that_have_been_counted_make_the_same_vocabulary():
+    counts = {"c": 1, "b": 2, "<pad>": 9, "a": 2}
+    assert Vocabulary.of_counts(counts).words == ("a", "b", "c")
+    assert Vocabulary.of_counts(counts, min_count=2, max_size=5).words == ("a",)
