@@ -3,6 +3,7 @@
 from seqtrain.tasks.adding import Adding
 from seqtrain.tasks.copy_memory import CopyMemory
 from seqtrain.tasks.etth1 import ETTh1
+from seqtrain.tasks.fsdd import FSDD
 from seqtrain.tasks.moving_mnist import MovingMNIST
 from seqtrain.tasks.multi30k import Multi30k
 from seqtrain.tasks.ner import NER
@@ -10,6 +11,7 @@ from seqtrain.tasks.sentiment import Sentiment
 from seqtrain.tasks.sequential_mnist import SequentialMNIST
 from seqtrain.tasks.series import OwnSeries
 from seqtrain.tasks.sine import Sine
+from seqtrain.tasks.speech import Speech
 from seqtrain.tasks.sst2 import SST2
 from seqtrain.tasks.sunspots import Sunspots
 from seqtrain.tasks.task import Split, Task
@@ -19,6 +21,7 @@ from seqtrain.tasks.translation import Translation
 from seqtrain.tasks.wnut17 import WNUT17
 
 __all__ = [
+    "FSDD",
     "NER",
     "SST2",
     "WNUT17",
@@ -31,6 +34,7 @@ __all__ = [
     "Sentiment",
     "SequentialMNIST",
     "Sine",
+    "Speech",
     "Split",
     "Sunspots",
     "Task",

@@ -225,7 +225,7 @@ def _position(path: Path, line: int, fields: list[str], column: str | int) -> in
 
 def _unknown(column: str, names: list[str]) -> str:
     guess = difflib.get_close_matches(column, names, 1)
-    suggestion = f"; did you mean {guess[0]!r}?" if guess else "; name it by task.text_column or task.label_column"
+    suggestion = f"; did you mean {guess[0]!r}?" if guess else "; name it by its option, task.*_column"
     return f"no column {column!r} among {', '.join(map(repr, names)) or 'none'}{suggestion}"
 
 

@@ -117,8 +117,7 @@ def test_labels_of_json_may_be_numbers_and_truths(written):
         (
             "a.csv",
             "text,sentiment\na,1\n",
-            "a.csv, line 1: no column 'label' among 'text', 'sentiment'; "
-            "name it by task.text_column or task.label_column",
+            "a.csv, line 1: no column 'label' among 'text', 'sentiment'; name it by its option, task.*_column",
         ),
         (
             "a.jsonl",
@@ -128,7 +127,7 @@ def test_labels_of_json_may_be_numbers_and_truths(written):
         (
             "a.jsonl",
             "{}",
-            "a.jsonl, line 1: no column 'text' among none; name it by task.text_column or task.label_column",
+            "a.jsonl, line 1: no column 'text' among none; name it by its option, task.*_column",
         ),
         ("a.jsonl", '{"text": "a",}', "a.jsonl, line 1: not JSON: "),
         ("a.jsonl", '\n["a", 1]', "a.jsonl, line 2: a JSON object is expected, like {...}"),
