@@ -63,9 +63,14 @@ def alignments(file: Traversable) -> list[str]:
 
 
 def facts_of_task(file: Traversable) -> dict[str, Any]:
-    """How a task's outputs stand to its inputs, and the metric that decides."""
+    """How a task's outputs stand to its inputs, the metric that decides, and the real data it can read."""
+    from seqtrain.cli.data import configured_data_dir
     from seqtrain.config import build_word
+    from seqtrain.data import is_present
     from seqtrain.tasks import Task
 
     task = build_word(Task, file, "task")
-    return {"alignment": str(task.outline.align), "causal": task.outline.causal, "metric": task.metric}
+    data = None
+    if task.real_data is not None:
+        data = {"name": task.real_data, "present": is_present(task.real_data, configured_data_dir())}
+    return {"alignment": str(task.outline.align), "causal": task.outline.causal, "metric": task.metric, "data": data}

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from seqtrain.data import obtain
 from seqtrain.errors import DataError
@@ -30,6 +31,8 @@ class ETTh1(CsvForecasting):
         season: Likewise.
         units: Likewise.
     """
+
+    real_data: ClassVar[str | None] = "etth1"
 
     lookback: int = 96
     horizon: int = 96

@@ -1,6 +1,7 @@
 """The Free Spoken Digit Dataset: ten digits said by six speakers."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from seqtrain.tasks.speech_recognition import SpeechRecognition
 from seqtrain.tasks.speech_sources import FSDDFiles, FSDDSplit
@@ -15,6 +16,8 @@ class FSDD(SpeechRecognition):
         test_speaker: Likewise.
         val_speaker: Likewise.
     """
+
+    real_data: ClassVar[str | None] = "fsdd"
 
     split: FSDDSplit = "official"
     test_speaker: str | None = None

@@ -70,6 +70,7 @@ class MovingMNIST(Task):
         test_fraction: Likewise.
     """
 
+    real_data: ClassVar[str | None] = "mnist"
     metric: ClassVar[str] = "mse"
     higher_is_better: ClassVar[bool] = False
 

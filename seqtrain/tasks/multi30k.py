@@ -23,6 +23,7 @@ class Multi30k(TranslationTask):
             is cut off; None is no limit.
     """
 
+    real_data: ClassVar[str | None] = "multi30k"
     metric: ClassVar[Measure] = "bleu"
 
     source: Language = "de"

@@ -49,6 +49,7 @@ class SequentialMNIST(Task):
         test_size: None is 1,000, or all.
     """
 
+    real_data: ClassVar[str | None] = "mnist"
     metric: ClassVar[str] = "accuracy"
     higher_is_better: ClassVar[bool] = True
 

@@ -1,6 +1,7 @@
 """The Stanford Sentiment Treebank, whole sentences of two classes."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from seqtrain.tasks.sources import Source, SST2Files
 from seqtrain.tasks.text_classification import TextClassification, TextOptions
@@ -17,6 +18,8 @@ class SST2(TextClassification):
         max_length: Likewise.
         word_dropout: Likewise.
     """
+
+    real_data: ClassVar[str | None] = "sst2"
 
     lowercase: bool = False
     min_count: int = 1

@@ -28,6 +28,7 @@ class Sunspots(CsvForecasting):
         units: Likewise.
     """
 
+    real_data: ClassVar[str | None] = "sunspots"
     metric: ClassVar[str] = "rmse"
 
     lookback: int = 132

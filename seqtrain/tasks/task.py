@@ -52,6 +52,8 @@ class Task(ABC):
 
     higher_is_better: ClassVar[bool]
     """Whether a larger value of `metric` is a better one."""
+    real_data: ClassVar[str | None] = None
+    """The real data set that it reads, or can read, by its name in `seqtrain.data`."""
 
     @property
     @abstractmethod

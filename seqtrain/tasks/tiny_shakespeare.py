@@ -1,6 +1,7 @@
 """Tiny Shakespeare, the small benchmark of character models."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from seqtrain.tasks.language_modelling import LanguageModelling
 from seqtrain.tasks.text_sources import TextSource, TinyShakespeareText
@@ -16,6 +17,8 @@ class TinyShakespeare(LanguageModelling):
     Attributes:
         val_fraction: See `TinyShakespeareText`.
     """
+
+    real_data: ClassVar[str | None] = "tiny_shakespeare"
 
     val_fraction: float = 0.05
 

@@ -1,6 +1,7 @@
 """WNUT 2017: emerging entities in posts and comments."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from seqtrain.tasks.tagged_examples import WordOptions
 from seqtrain.tasks.tagged_sources import TaggedSource, WNUT17Files
@@ -22,6 +23,8 @@ class WNUT17(Tagging):
         crf: See `TaggingOptions`, as for the next.
         constrained: Likewise.
     """
+
+    real_data: ClassVar[str | None] = "wnut17"
 
     lowercase: bool = True
     digits_to_zero: bool = True
