@@ -79,7 +79,9 @@ def test_list_answers_programs(capsys):
     models, tasks = ({each["name"]: each for each in found[group]} for group in ("model", "task"))
     assert models["bilstm"]["summary"].startswith("Bidirectional LSTM")
     assert models["bilstm"]["paper"].startswith("Schuster & Paliwal 1997")
-    assert set(models["lstm"]["alignments"]) >= {"whole", "each", "ahead"}
+    assert models["lstm"]["alignments"] == ["whole", "each", "ahead", "free"]
+    assert models["convlstm"]["alignments"] == ["whole", "each", "ahead"]
     assert (tasks["sentiment"]["alignment"], tasks["sentiment"]["metric"]) == ("whole", "accuracy")
-    assert (tasks["sine"]["alignment"], tasks["sine"]["metric"]) == ("ahead", "mse")
+    assert (tasks["sine"]["alignment"], tasks["sine"]["metric"], tasks["sine"]["data"]) == ("ahead", "mse", None)
+    assert tasks["sst2"]["data"]["name"] == "sst2"
     assert all(each["summary"] for group in found.values() for each in group)

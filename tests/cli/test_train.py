@@ -69,6 +69,7 @@ def test_a_run_folder_holds_what_repeats_and_explains_the_run(undisturbed):
         "checkpoints/last.pt",
         "checkpoints/previous.pt",
         "checkpoints/best.pt",
+        "plots/forecasts.png",
     }
 
 
