@@ -6,11 +6,10 @@ from pathlib import Path
 
 from seqtrain import limits
 from seqtrain.data import obtain
-from seqtrain.errors import ConfigError, DataError
-from seqtrain.seeding import stream
 from seqtrain.tasks import gazette
 from seqtrain.tasks.conll import Format, TaggedSentences, read_conll
 from seqtrain.tasks.sources import require
+from seqtrain.tasks.splitting import check_fraction, share, split_off
 from seqtrain.tasks.task import Split
 
 
@@ -82,11 +81,7 @@ class OwnSentences(TaggedSource):
 
     def __post_init__(self) -> None:
         for name in ("val", "test"):
-            fraction, path = getattr(self, f"{name}_fraction"), getattr(self, f"{name}_path")
-            if fraction is not None and path is not None:
-                raise ConfigError(f"task.{name}_fraction={fraction}: task.{name}_path={path} is there already")
-            if fraction is not None:
-                limits.fraction("task", **{f"{name}_fraction": fraction})
+            check_fraction(name, getattr(self, f"{name}_fraction"), getattr(self, f"{name}_path"))
 
     def check(self, data_dir: Path) -> None:
         """Looks for the files, relative to the current folder."""
@@ -98,22 +93,8 @@ class OwnSentences(TaggedSource):
         if own is not None:
             return read_conll(own, self.layout)
         read = read_conll(self.path, self.layout)
-        test = self._part(len(read), self.test_path, self.test_fraction)
-        val = self._part(len(read), self.val_path, self.val_fraction)
-        if len(read) - test - val < 1:
-            raise DataError(
-                f"{self.path}: {len(read)} sentences are too few to split {val} off to validate and {test} to test"
-            )
-        order = stream(0, "split").permutation(len(read))
-        part = {Split.TEST: order[:test], Split.VAL: order[test : test + val], Split.TRAIN: order[test + val :]}[split]
-        return read.take(sorted(part.tolist()))
-
-    @staticmethod
-    def _part(size: int, path: Path | None, fraction: float | None) -> int:
-        """How many sentences are split off, at least 1 if any are."""
-        if path is not None:
-            return 0
-        return max(1, round(size * (0.1 if fraction is None else fraction)))
+        val, test = share(self.val_fraction, self.val_path), share(self.test_fraction, self.test_path)
+        return read.take(split_off(self.path, len(read), val, test)[split])
 
 
 _WNUT17 = {

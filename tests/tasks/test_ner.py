@@ -109,7 +109,7 @@ def test_a_split_with_a_file_of_its_own_takes_nothing_from_path(rows, tmp_path):
 
 
 def test_too_few_sentences_to_split_are_refused(rows, tmp_path):
-    with pytest.raises(DataError, match=r"a: 2 sentences are too few to split 1 off to validate and 1 to test$"):
+    with pytest.raises(DataError, match=r"a: 2 examples are too few to split 1 off to validate and 1 to test$"):
         NER(path=rows("a", 2)).prepare(tmp_path, 0)
 
 
