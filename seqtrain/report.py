@@ -22,6 +22,8 @@ def start_panel(config: RunConfig, model: Model, trainer: Trainer, baseline: dic
     data = facts_table()
     sizes = [f"{len(trainer.task.examples(split)):,} {split}" for split in (Split.TRAIN, Split.VAL)]
     data.add_row("data", ", ".join(sizes))
+    for note in trainer.task.notes():
+        data.add_row("note", note)
     metric = trainer.task.metric
     others = "".join(f", {name} {number(value)}" for name, value in baseline.items() if name != metric)
     data.add_row("to beat", f"{metric} {number(baseline[metric])}{others}  [dim]the trivial answer on val[/]")

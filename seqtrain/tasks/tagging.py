@@ -82,6 +82,7 @@ class Tagging(Task):
     _options: TaggingOptions = field(init=False, repr=False)
     _codes: Codes | None = field(default=None, init=False, repr=False)
     _origin: _Origin | None = field(default=None, init=False, repr=False)
+    _notes: list[str] = field(default_factory=list, init=False, repr=False)
     _examples: dict[Split, TaggedExamples] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -110,6 +111,10 @@ class Tagging(Task):
         words = Spelt() if self._options.words.characters else Symbols()
         return TaskSpec(words, Symbols(chained=self._options.crf), Align.EACH)
 
+    def notes(self) -> list[str]:
+        """How many sentences were cut off."""
+        return self._notes
+
     @property
     def spec(self) -> TaskSpec:
         """Words in, one tag for each out."""
@@ -131,6 +136,9 @@ class Tagging(Task):
         options = self._options.words
         words = map(options.looked_up, train.words)
         letters = Vocabulary.build(word for words in train.words for word in words) if options.characters else None
+        cut = 0 if options.max_length is None else sum(len(each) > options.max_length for each in train.words)
+        if cut:
+            self._notes.append(f"{cut:,} train sentences are cut off after task.max_length={options.max_length} words")
         vocabulary = Vocabulary.build(words, options.min_count, options.max_vocab_size)
         self._codes = Codes(vocabulary, letters, _types(train))
         self._examples = {

@@ -77,6 +77,10 @@ class Task(ABC):
             DataError: If a file is missing or malformed; names the file, and the line if there is one.
         """
 
+    def notes(self) -> list[str]:
+        """What a user should know of the data as `prepare` read it: what was cut off, or left out."""
+        return []
+
     @property
     @abstractmethod
     def spec(self) -> TaskSpec:

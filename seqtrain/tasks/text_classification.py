@@ -67,9 +67,8 @@ class TextOptions:
         limits.chance("task", word_dropout=self.word_dropout)
 
     def words(self, text: str) -> list[str]:
-        """The words of a text that is not blank; at least one."""
-        words = _TOKENIZERS[self.tokenizer](text.lower() if self.lowercase else text)
-        return words[: self.max_length]
+        """All words of a text that is not blank; at least one."""
+        return _TOKENIZERS[self.tokenizer](text.lower() if self.lowercase else text)
 
 
 @dataclass(frozen=True)
@@ -99,6 +98,7 @@ class TextClassification(Task):
     _options: TextOptions = field(init=False, repr=False)
     _codes: Codes | None = field(default=None, init=False, repr=False)
     _origin: _Origin | None = field(default=None, init=False, repr=False)
+    _notes: list[str] = field(default_factory=list, init=False, repr=False)
     _examples: "dict[Split, Texts]" = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -126,6 +126,10 @@ class TextClassification(Task):
         """Words in, one class out; how many of either, the data will tell."""
         return TaskSpec(Symbols(), Symbols(), Align.WHOLE)
 
+    def notes(self) -> list[str]:
+        """How many texts were cut off."""
+        return self._notes
+
     @property
     def spec(self) -> TaskSpec:
         """Words in, one class out."""
@@ -142,7 +146,7 @@ class TextClassification(Task):
         self._source.check(data_dir)
         self._origin = _Origin(data_dir, seed)
         train = self._source.read(Split.TRAIN, data_dir, seed)
-        words = [self._options.words(text) for text in train.texts]
+        words = self._words(train, Split.TRAIN)
         vocabulary = Vocabulary.build(words, self._options.min_count, self._options.max_vocab_size)
         self._codes = Codes(vocabulary, _classes(train))
         self._examples = {
@@ -238,8 +242,15 @@ class TextClassification(Task):
 
     def _read(self, split: Split, origin: _Origin) -> "Texts":
         texts = self._source.read(split, origin.data_dir, origin.seed)
-        words = [self._options.words(text) for text in texts.texts]
-        return self._encoded(texts, words, origin.seed, word_dropout=0.0)
+        return self._encoded(texts, self._words(texts, split), origin.seed, word_dropout=0.0)
+
+    def _words(self, texts: LabelledTexts, split: Split) -> list[list[str]]:
+        """The words of each text, cut off where they are too many, of which a note is made."""
+        words, longest = [self._options.words(text) for text in texts.texts], self._options.max_length
+        cut = 0 if longest is None else sum(len(each) > longest for each in words)
+        if cut:
+            self._notes.append(f"{cut:,} {split} texts are cut off after task.max_length={longest} words")
+        return [each[:longest] for each in words]
 
     def _encoded(self, texts: LabelledTexts, words: list[list[str]], seed: int, word_dropout: float) -> "Texts":
         ids = {name: identity for identity, name in enumerate(self.codes.classes)}

@@ -86,6 +86,7 @@ class TranslationTask(Task):
 
     _source: PairSource = field(init=False, repr=False)
     _options: CodecOptions = field(init=False, repr=False)
+    _notes: list[str] = field(default_factory=list, init=False, repr=False)
     _max_length: int | None = field(init=False, repr=False)
     _codes: Codes | None = field(default=None, init=False, repr=False)
     _origin: _Origin | None = field(default=None, init=False, repr=False)
@@ -127,6 +128,10 @@ class TranslationTask(Task):
         """Symbols in, symbols out; how many of either, the data will tell."""
         return TaskSpec(Symbols(), Symbols(), Align.FREE)
 
+    def notes(self) -> list[str]:
+        """How many pairs were left out."""
+        return self._notes
+
     @property
     def spec(self) -> TaskSpec:
         """Symbols in, symbols out, and how many of them at most."""
@@ -150,6 +155,9 @@ class TranslationTask(Task):
             fits = np.flatnonzero((examples.lengths - (0, 1) <= self._max_length).all(1))
             if not len(fits):
                 raise DataError(f"task.max_length={self._max_length}: every pair of the training data is longer")
+            if len(fits) < len(train):
+                left_out = f"{len(train) - len(fits):,} train pairs of more than"
+                self._notes.append(f"{left_out} task.max_length={self._max_length} symbols are left out")
             examples = EncodedPairs(train.take(fits.tolist()), source, target)
         self._codes = Codes(source, target, int(examples.lengths[:, 1].max()))
         self._examples = {Split.TRAIN: examples, Split.VAL: self._read(Split.VAL, self._origin)}

@@ -47,7 +47,9 @@ def test_options_are_honoured(small):
     assert prepared(small, level="characters").spec.horizon == 20
     assert prepared(small, level="subwords", max_vocab_size=25).spec.output == Symbols(25)
     assert prepared(small, max_vocab_size=5).spec.output == Symbols(5)
-    assert len(prepared(small, max_length=4).examples(Split.TRAIN)) == 1
+    short = prepared(small, max_length=4)
+    assert len(short.examples(Split.TRAIN)) == 1
+    assert short.notes()[0].endswith(" train pairs of more than task.max_length=4 symbols are left out")
 
 
 def test_the_test_files_are_not_read_before_they_are_asked_for(small, stand_in):

@@ -109,6 +109,8 @@ def test_only_training_sentences_are_cut_off(prepared):
     assert task.examples(Split.TRAIN).lengths.tolist() == [3, 3, 2]
     assert batch_of(task).targets[0].tolist() == [1, 2, 0]
     assert task.examples(Split.VAL).lengths.tolist() == [4, 1]
+    assert len(task.notes()) == 1
+    assert task.notes()[0].endswith(" train sentences are cut off after task.max_length=3 words")
 
 
 def test_words_are_dropped_in_training_anew_in_each_epoch_but_their_letters_stay(prepared):

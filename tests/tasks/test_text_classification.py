@@ -151,7 +151,6 @@ def test_a_label_that_training_lacks_is_refused(prepared):
         ({}, "'quoted' (7.5) caf\u00e9 \u4e2d\u6587 :-)", "' quoted ' ( 7 . 5 ) caf\u00e9 \u4e2d\u6587 : - )"),
         ({"lowercase": False}, "So GOOD.", "So GOOD ."),
         ({"tokenizer": "whitespace"}, " Well-made,  \t isn't it? ", "well-made, isn't it?"),
-        ({"max_length": 2}, "one two, three", "one two"),
     ],
 )
 def test_a_text_becomes_words(options, text, expected):
@@ -165,6 +164,11 @@ def test_options_reach_the_vocabulary_and_the_texts(prepared):
     task = prepared(max_length=1)
     assert words(task, Split.TRAIN) == [["a"], ["good"], ["a"]]
     assert words(task, Split.VAL) == [["a"], ["good"], ["<unk>"]]
+    assert [note.split(" ", 1)[1] for note in task.notes()] == [
+        "train texts are cut off after task.max_length=1 words",
+        "val texts are cut off after task.max_length=1 words",
+    ]
+    assert prepared(max_length=99).notes() == []
 
 
 @pytest.mark.parametrize(
