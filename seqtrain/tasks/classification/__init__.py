@@ -1,0 +1,1 @@
+"""Sorting texts into classes."""

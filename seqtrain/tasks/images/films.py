@@ -1,0 +1,183 @@
+"""A user's own films: an array of gray frames in a .npy or .npz file."""
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Shaped
+from numpy.typing import NDArray
+
+from seqtrain import limits
+from seqtrain.batch import Batch, Examples
+from seqtrain.errors import DataError
+from seqtrain.seeding import stream, uniform
+from seqtrain.tasks.images.patches import fold
+from seqtrain.tasks.task import Split
+
+Layout = Literal["films_first", "frames_first"]
+
+SMALLEST = 11
+"""Rows and columns that a frame must have, for structural similarity."""
+
+
+@dataclass(frozen=True)
+class OwnFilms:
+    """A file of films, (N, T, Y, X) or (T, N, Y, X), bytes or floating-point numbers in 0 to 1.
+
+    The split is drawn at random but the same for every seed, so that runs over seeds can be compared.
+
+    Attributes:
+        path: A .npy file, which is read as it is needed, or an .npz file of one array, which is read whole.
+        layout: Which axis comes first; None takes the longer of the two for the films.
+        val_fraction: Share of the films that validates; None is 0.1.
+        test_fraction: Share of the films that tests; None is 0.1.
+    """
+
+    path: Path
+    layout: Layout | None = None
+    val_fraction: float | None = None
+    test_fraction: float | None = None
+
+    def __post_init__(self) -> None:
+        limits.fraction("task", val_fraction=self.val_fraction, test_fraction=self.test_fraction)
+
+    def open(self, frames: int, patch: int) -> Shaped[np.ndarray, "N T Y X"]:
+        """The array, films first, once it is known to hold films of so many frames; pixels are not read yet.
+
+        Raises:
+            DataError: If it can't be read, or its shape or type don't serve.
+        """
+        array = _load(self.path)
+        if array.ndim != 4:
+            raise DataError(
+                f"{self.path}: {array.ndim} axes, {_shape(array)}; films are (films, frames, rows, columns), or "
+                "(frames, films, rows, columns), of gray pixels"
+            )
+        if array.dtype != np.uint8 and array.dtype.kind != "f":
+            raise DataError(
+                f"{self.path}: pixels of type {array.dtype}; save them as uint8, 0 to 255, or as floating-point "
+                "numbers in 0 to 1"
+            )
+        layout = self.layout or ("films_first" if array.shape[0] >= array.shape[1] else "frames_first")
+        films = array if layout == "films_first" else array.swapaxes(0, 1)
+        count, steps, rows, columns = films.shape
+        if steps < frames:
+            raise DataError(
+                f"{self.path}: {count:,} films of {steps} frames, and task.frames_in + task.frames_out is {frames}; "
+                f"set them to less, or task.layout if it isn't {layout}"
+            )
+        if min(rows, columns) < SMALLEST:
+            raise DataError(f"{self.path}: frames of {rows} x {columns} pixels; at least {SMALLEST} x {SMALLEST}")
+        if rows % patch or columns % patch:
+            raise DataError(
+                f"{self.path}: frames of {rows} x {columns} pixels can't be cut into patches of {patch} x {patch}; "
+                "set task.patch=1, or to a divisor of both"
+            )
+        return films
+
+    def rows(self, split: Split, count: int) -> NDArray[np.int64]:
+        """Which films of so many are of the split.
+
+        Raises:
+            DataError: If they are too few to be split.
+        """
+        val, test = (
+            max(1, round(count * (0.1 if part is None else part))) for part in (self.val_fraction, self.test_fraction)
+        )
+        if count - val - test < 1:
+            raise DataError(f"{self.path}: {count} films are too few to split {val} off to validate and {test} to test")
+        order = stream(0, "split").permutation(count)
+        part = {Split.TEST: order[:test], Split.VAL: order[test : test + val], Split.TRAIN: order[test + val :]}
+        return np.sort(part[split])
+
+
+class Films(Examples):
+    """Films of one split.
+
+    Of films longer than asked for, training reads a part that begins elsewhere in each epoch, evaluation the beginning.
+    """
+
+    def __init__(
+        self,
+        array: Shaped[np.ndarray, "N T Y X"],
+        rows: NDArray[np.int64],
+        *,
+        frames_in: int,
+        frames_out: int,
+        patch: int,
+        seed: int | None,
+    ) -> None:
+        """Takes some films of an array.
+
+        Args:
+            array: All films, perhaps still on the disk.
+            rows: Which of them.
+            frames_in: Frames that are seen.
+            frames_out: Frames to be predicted.
+            patch: See `fold`.
+            seed: Where films are longer, what decides the part that is read; None reads the beginning.
+        """
+        self._array = array
+        self._rows = rows
+        self._frames_in = frames_in
+        self._frames = frames_in + frames_out
+        self._patch = patch
+        self._seed = seed
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def batch(self, indices: NDArray[np.int64], epoch: int) -> Batch:
+        """The films of these indices; bytes as bytes, other numbers as float32.
+
+        Raises:
+            DataError: If a number is outside 0 to 1.
+        """
+        rows = self._rows[indices]
+        starts = np.zeros(len(rows), np.int64)
+        spare = self._array.shape[1] - self._frames
+        if self._seed is not None and spare:
+            starts = (uniform(self._seed, epoch, indices, 1)[:, 0] * (spare + 1)).astype(np.int64)
+        films = self._array[rows[:, None], starts[:, None] + np.arange(self._frames)]
+        if films.dtype != np.uint8:
+            self._check(films, rows)
+            films = films.astype(np.float32)
+        folded = fold(torch.from_numpy(films).unsqueeze(2), self._patch)
+        lengths = torch.full((len(indices),), self._frames_in)
+        return Batch(folded[:, : self._frames_in], lengths, folded[:, self._frames_in :], torch.from_numpy(indices))
+
+    @staticmethod
+    def _check(films: Shaped[np.ndarray, "B T Y X"], rows: NDArray[np.int64]) -> None:
+        # As they are read: a look at every pixel beforehand would read a file that may be larger than memory.
+        fits = ((films >= 0) & (films <= 1)).all((1, 2, 3))  # false of NaN
+        if not fits.all():
+            raise DataError(
+                f"task.path: film {rows[fits.argmin()]}, counted from 0, has a pixel that is not a number in 0 to 1; "
+                "divide by the largest, or save them as uint8"
+            )
+
+
+def _load(path: Path) -> Shaped[np.ndarray, "..."]:
+    if path.suffix not in (".npy", ".npz"):
+        raise DataError(f"{path}: films are read from .npy and .npz files")
+    try:
+        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return loaded
+        with loaded:
+            names = loaded.files
+            if len(names) == 1:
+                array: NDArray[np.generic] = loaded[names[0]]
+                return array
+    except FileNotFoundError:
+        raise DataError(f"no such file: {path}") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: not a whole {path.suffix} file of numbers ({error})") from None
+    raise DataError(f"{path}: should hold one array, and holds {', '.join(names) or 'none'}")
+
+
+def _shape(array: NDArray[np.generic]) -> str:
+    return " x ".join(f"{size:,}" for size in array.shape)

@@ -1,0 +1,1 @@
+"""The classic probes of a long memory."""

@@ -1,0 +1,151 @@
+"""Forecasting sums of sine waves under noise."""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seqtrain import limits
+from seqtrain.batch import Examples
+from seqtrain.picture import Picture
+from seqtrain.seeding import stream
+from seqtrain.spec import TaskSpec
+from seqtrain.tasks import drawing
+from seqtrain.tasks.series.forecasting import Forecasting, Windows
+from seqtrain.tasks.task import Sample, Split
+
+PERIODS = (8.0, 64.0)
+"""The shortest and the longest period of a wave, in steps."""
+AMPLITUDES = (0.5, 1.0)
+
+SHOWN = 4
+"""Series in a picture."""
+
+
+@dataclass(eq=False)
+class Sine(Forecasting):
+    """Series of length lookback + horizon, of which the end is to be told from the beginning.
+
+    Each series is a sum of waves whose periods (log-uniform in 8..64 steps), amplitudes (uniform in
+    0.5..1) and phases are its own, so that they must be read off the steps that are seen.
+
+    Attributes:
+        lookback: See `Forecasting`, as for the next four.
+        horizon: Likewise.
+        segment: Likewise.
+        subtract_last: Likewise.
+        criterion: Likewise.
+        components: Waves in a series.
+        noise: Standard deviation of the Gaussian noise on every step, seen or forecast. No forecast can
+            be expected to have a mean squared error below its square.
+        train_size: Series to train on.
+        val_size: Series to validate on.
+        test_size: Series to test on.
+    """
+
+    lookback: int = 64
+    horizon: int = 16
+    components: int = 3
+    noise: float = 0.1
+    train_size: int = 8000
+    val_size: int = 1000
+    test_size: int = 1000
+
+    _seed: int | None = field(default=None, init=False, repr=False)
+    _examples: "dict[Split, Waves]" = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        limits.at_least("task", 1, components=self.components)
+        limits.at_least("task", 1, train_size=self.train_size, val_size=self.val_size, test_size=self.test_size)
+        limits.at_least("task", 0, noise=self.noise)
+
+    @property
+    def outline(self) -> TaskSpec:
+        """The whole spec: here the options alone tell every size."""
+        return self.steps(1, 1, continues=True)
+
+    @property
+    def spec(self) -> TaskSpec:
+        """The same as the outline."""
+        return self.outline
+
+    def prepare(self, data_dir: Path, seed: int) -> None:  # generated: no folder is read
+        """Generates training and validation series from the seed."""
+        self._seed = seed
+        self._examples = {split: self._generated(split, seed) for split in (Split.TRAIN, Split.VAL)}
+
+    def examples(self, split: Split) -> Examples:
+        """The series of one split."""
+        return self._waves(split)
+
+    def baseline(self) -> dict[str, float]:
+        """The errors on the validation series of a forecast that repeats the last value seen."""
+        examples = self._waves(Split.VAL)
+        series = examples.window(np.arange(len(examples)))
+        future = series[:, self.lookback :]
+        metrics = self.metrics()
+        metrics.update(series[:, self.lookback - 1 : self.lookback].expand_as(future).flatten(), future.flatten())
+        return {name: float(value) for name, value in metrics.compute().items()}
+
+    def pictures(self, samples: Iterable[Sample]) -> Iterator[Picture]:
+        """A few forecasts with what came."""
+        sample = next(iter(samples))
+        indices = sample.batch.indices[:SHOWN].numpy()
+        examples = self._waves(Split.VAL)
+        series = examples.window(indices)[..., 0].numpy()
+        answers = (self.rows(sample.outputs[:SHOWN]) + examples.last(indices))[..., 0].numpy()
+        yield Picture("forecasts", drawing.forecasts(series[:, : self.lookback], series[:, self.lookback :], answers))
+
+    def _waves(self, split: Split) -> "Waves":
+        assert self._seed is not None, "prepare comes first"
+        if split not in self._examples:
+            self._examples[split] = self._generated(split, self._seed)
+        return self._examples[split]
+
+    def _generated(self, split: Split, seed: int) -> "Waves":
+        size = {
+            Split.TRAIN: self.train_size,
+            Split.VAL: self.val_size,
+            Split.TEST: self.test_size,
+        }[split]
+        series = waves(
+            stream(seed, f"sine/{split}"),
+            size,
+            self.lookback + self.horizon,
+            self.components,
+            self.noise,
+        )
+        return Waves(self, series)
+
+
+class Waves(Windows):
+    """Series, each a window of its own."""
+
+    def __init__(self, task: Sine, series: Float[np.ndarray, "N S"]) -> None:
+        super().__init__(task)
+        self._series = torch.from_numpy(series).unsqueeze(-1)  # (N, S, 1)
+
+    def __len__(self) -> int:
+        return len(self._series)
+
+    def window(self, indices: NDArray[np.int64]) -> Float[Tensor, "B S 1"]:
+        """The series of these indices."""
+        return self._series[torch.from_numpy(indices)]
+
+
+def waves(rng: np.random.Generator, size: int, steps: int, components: int, noise: float) -> Float[np.ndarray, "N S"]:
+    """Sums of waves with noise, float32, one series a row."""
+    times = np.arange(steps)
+    series = noise * rng.standard_normal((size, steps))
+    for _ in range(components):
+        frequencies = np.exp(-rng.uniform(math.log(PERIODS[0]), math.log(PERIODS[1]), (size, 1)))
+        phases = rng.random((size, 1))
+        series += rng.uniform(*AMPLITUDES, (size, 1)) * np.sin(2 * np.pi * (frequencies * times + phases))
+    return series.astype(np.float32)

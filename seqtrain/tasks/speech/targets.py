@@ -1,0 +1,239 @@
+"""What is asked of an utterance: its label, or the string of labels that were joined in it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, final
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from seqtrain import limits
+from seqtrain.batch import Batch
+from seqtrain.errors import ConfigError
+from seqtrain.picture import Picture
+from seqtrain.spec import Align, Symbols
+from seqtrain.tasks import drawing
+from seqtrain.tasks.speech import drawing as drawing_speech
+from seqtrain.tasks.speech.features import FeatureOptions
+from seqtrain.tasks.speech.utterances import BLANK, Strings, Utterances
+from seqtrain.tasks.task import Sample
+
+if TYPE_CHECKING:
+    from torchmetrics import MetricCollection
+
+SHOWN = 6
+"""Utterances in a picture."""
+MOST_SCORED = 1000
+"""Strings of the validation split that the trivial answers are scored on."""
+
+
+class Target(ABC):
+    """Loss, metrics and pictures of one kind of question; `accuracy` is among the metrics, the higher the better."""
+
+    align: Align
+
+    @property
+    @abstractmethod
+    def strings(self) -> Strings | None:
+        """How recordings are joined; None leaves them alone."""
+
+    @abstractmethod
+    def output(self, classes: int) -> Symbols:
+        """What stands at an output step."""
+
+    @abstractmethod
+    def loss(self, outputs: Tensor, batch: Batch) -> Float[Tensor, ""]:
+        """As `Task.loss`."""
+
+    @abstractmethod
+    def count(self, batch: Batch) -> int:
+        """As `Task.count`."""
+
+    @abstractmethod
+    def metrics(self, classes: int) -> "MetricCollection":
+        """As `Task.metrics`."""
+
+    @abstractmethod
+    def score(self, metrics: "MetricCollection", outputs: Tensor, batch: Batch) -> None:
+        """As `Task.score`."""
+
+    @abstractmethod
+    def trivial(self, metrics: "MetricCollection", train: Utterances, val: Utterances) -> None:
+        """Adds the best trivial answer to every validation utterance."""
+
+    @abstractmethod
+    def pictures(self, samples: Iterable[Sample], classes: Sequence[str], kind: FeatureOptions) -> Iterator[Picture]:
+        """As `Task.pictures`."""
+
+
+@final
+class Label(Target):
+    """One class for each recording."""
+
+    align = Align.WHOLE
+
+    @property
+    def strings(self) -> None:
+        """Recordings stay alone."""
+
+    def output(self, classes: int) -> Symbols:
+        return Symbols(classes)
+
+    def loss(self, outputs: Float[Tensor, "B V"], batch: Batch) -> Float[Tensor, ""]:
+        """The cross-entropy in nats, summed over the recordings."""
+        return F.cross_entropy(outputs.float(), batch.targets, reduction="sum")
+
+    def count(self, batch: Batch) -> int:
+        """The number of recordings."""
+        return len(batch)
+
+    def metrics(self, classes: int) -> "MetricCollection":
+        """The share of right answers, and the mean over the classes of their F1."""
+        # Imported where it is used: torchmetrics takes a second to load.
+        from torchmetrics import MetricCollection
+        from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
+
+        # Checking every batch's values would make a GPU wait for each.
+        return MetricCollection(
+            {
+                "accuracy": MulticlassAccuracy(classes, average="micro", validate_args=False),
+                "f1": MulticlassF1Score(classes, average="macro", validate_args=False),
+            }
+        )
+
+    def score(self, metrics: "MetricCollection", outputs: Float[Tensor, "B V"], batch: Batch) -> None:
+        metrics.update(outputs.argmax(-1), batch.targets)
+
+    def trivial(self, metrics: "MetricCollection", train: Utterances, val: Utterances) -> None:
+        """The most frequent class of the training split."""
+        answer = np.bincount(train.labels).argmax()
+        truth = torch.from_numpy(val.labels)
+        metrics.update(torch.full_like(truth, int(answer)), truth)
+
+    def pictures(self, samples: Iterable[Sample], classes: Sequence[str], kind: FeatureOptions) -> Iterator[Picture]:
+        """A few spectra with their labels and answers, mistakes first, and which classes are taken for which."""
+        counts = np.zeros((len(classes), len(classes)), np.int64)
+        right: list[drawing_speech.Heard] = []
+        wrong: list[drawing_speech.Heard] = []
+        for sample in samples:
+            answers = sample.outputs.argmax(-1).tolist()
+            for index, (truth, answer) in enumerate(zip(sample.batch.targets.tolist(), answers, strict=True)):
+                counts[truth, answer] += 1
+                shown = right if truth == answer else wrong
+                if len(shown) < SHOWN:
+                    features = _features(sample.batch, index, kind)
+                    shown.append(drawing_speech.Heard(features, classes[truth], classes[answer]))
+        yield Picture("spectra", drawing_speech.spectra([*wrong[: SHOWN // 2], *right, *wrong[SHOWN // 2 :]][:SHOWN]))
+        yield Picture("confusion", drawing.confusion(counts, classes))
+
+
+@final
+@dataclass(frozen=True)
+class ClassStrings(Target):
+    """The classes that were joined in an utterance, in order, by connectionist temporal classification.
+
+    Attributes:
+        shortest: The fewest recordings in an utterance.
+        longest: The most.
+        beam_size: Strings that are kept while answers are searched; 1 takes the likeliest symbol at each step.
+    """
+
+    shortest: int = 3
+    longest: int = 5
+    beam_size: int = 1
+
+    align = Align.EACH
+
+    def __post_init__(self) -> None:
+        limits.at_least("task", 1, digits_min=self.shortest, digits_max=self.longest, beam_size=self.beam_size)
+        if self.longest < self.shortest:
+            raise ConfigError(f"task.digits_max={self.longest}: must not be below task.digits_min={self.shortest}")
+
+    @property
+    def strings(self) -> Strings:
+        """As many as the options say."""
+        return Strings(self.shortest, self.longest)
+
+    def output(self, classes: int) -> Symbols:
+        """The blank, and the classes behind it."""
+        return Symbols(classes + 1)
+
+    def loss(self, outputs: Float[Tensor, "B T V"], batch: Batch) -> Float[Tensor, ""]:
+        """The negative logarithm of the strings' probabilities, summed over the utterances."""
+        assert batch.target_lengths is not None
+        log_probs = outputs.float().log_softmax(-1).transpose(0, 1)
+        return F.ctc_loss(log_probs, batch.targets, batch.lengths, batch.target_lengths, blank=BLANK, reduction="sum")
+
+    def count(self, batch: Batch) -> int:
+        """The number of classes in all strings."""
+        assert batch.target_lengths is not None
+        return int(batch.target_lengths.sum())
+
+    def metrics(self, classes: int) -> "MetricCollection":
+        """Edits per class (digit error rate), 1 less that, and the share of strings without any error."""
+        # Imported where it is used: torchmetrics takes a second to load.
+        from torchmetrics import MetricCollection
+
+        from seqtrain.tasks.speech.ctc import StringAccuracy, SymbolAccuracy, SymbolErrorRate
+
+        return MetricCollection(
+            {
+                "accuracy": SymbolAccuracy(),
+                "digit_error_rate": SymbolErrorRate(),
+                "string_accuracy": StringAccuracy(),
+            }
+        )
+
+    def score(self, metrics: "MetricCollection", outputs: Float[Tensor, "B T V"], batch: Batch) -> None:
+        metrics.update(_truths(batch), self.answers(outputs, batch))
+
+    def answers(self, outputs: Float[Tensor, "B T V"], batch: Batch) -> list[list[int]]:
+        """The strings that a model's outputs mean, as ids without blanks."""
+        from seqtrain.tasks.speech.ctc import beam_search, best_path
+
+        log_probs = outputs.float().log_softmax(-1)
+        if self.beam_size == 1:
+            return best_path(log_probs, batch.lengths)
+        return beam_search(log_probs, batch.lengths, self.beam_size)
+
+    def trivial(self, metrics: "MetricCollection", train: Utterances, val: Utterances) -> None:
+        """The training split's most frequent class, as often as answers that split best; or nothing."""
+        from seqtrain.tasks.speech.ctc import edits
+
+        answer = int(np.bincount(train.labels).argmax()) + 1
+        learnt, asked = self._joined(train, MOST_SCORED), self._joined(val, len(val))
+        repeats = min(range(self.longest + 1), key=lambda times: edits(learnt, [[answer] * times] * len(learnt)))
+        metrics.update(asked, [[answer] * repeats] * len(asked))
+
+    def pictures(self, samples: Iterable[Sample], classes: Sequence[str], kind: FeatureOptions) -> Iterator[Picture]:
+        """A few spectra with what is said and what is answered, and when each symbol is likely."""
+        sample = next(iter(samples))
+        probs = sample.outputs.float().softmax(-1).numpy()
+        answers, truths = self.answers(sample.outputs, sample.batch), _truths(sample.batch)
+        heard = []
+        for index in range(min(SHOWN // 2, len(truths))):
+            truth, answer = (" ".join(classes[i - 1] for i in ids) for ids in (truths[index], answers[index]))
+            steps = probs[index, : sample.batch.lengths[index]]
+            heard.append(drawing_speech.Heard(_features(sample.batch, index, kind), truth, answer, steps))
+        yield Picture("strings", drawing_speech.strings(heard, classes, kind.stack_frames))
+
+    @staticmethod
+    def _joined(utterances: Utterances, most: int) -> list[list[int]]:
+        """The strings of up to so many utterances, as ids without blanks."""
+        pieces = utterances.pieces(np.arange(min(most, len(utterances))), 0)
+        return [(utterances.labels[row[row >= 0]] + 1).tolist() for row in pieces]
+
+
+def _truths(batch: Batch) -> list[list[int]]:
+    assert batch.target_lengths is not None
+    lengths = batch.target_lengths.tolist()
+    return [row[:length] for row, length in zip(batch.targets.tolist(), lengths, strict=True)]
+
+
+def _features(batch: Batch, index: int, kind: FeatureOptions) -> Float[np.ndarray, "T F"]:
+    """The frames of one utterance of a batch, without padding but for what fills its last step."""
+    return kind.unstacked(batch.inputs[index, : batch.lengths[index]].numpy())

@@ -1,0 +1,1 @@
+"""Finding the names in sentences."""

@@ -1,0 +1,289 @@
+"""Finding the entities of sentences, and telling their types."""
+
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from seqtrain.batch import Batch, length_mask
+from seqtrain.errors import CheckpointError, DataError
+from seqtrain.picture import Picture
+from seqtrain.spec import Align, Spelt, Symbols, TaskSpec
+from seqtrain.tasks import drawing
+from seqtrain.tasks.ragged import Ragged
+from seqtrain.tasks.tagging import drawing as drawing_tags
+from seqtrain.tasks.tagging import tags
+from seqtrain.tasks.tagging.chain import negative_log_likelihood, viterbi
+from seqtrain.tasks.tagging.conll import TaggedSentences
+from seqtrain.tasks.tagging.entities import Spans, spans
+from seqtrain.tasks.tagging.examples import UNSCORED, Spellings, TaggedExamples, WordOptions
+from seqtrain.tasks.tagging.sources import TaggedSource
+from seqtrain.tasks.task import Sample, Split, Task
+from seqtrain.tasks.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from torchmetrics import MetricCollection
+
+SHOWN, LONGEST_SHOWN = 12, 16
+"""Sentences that are shown, and the most words of one."""
+
+
+@dataclass(frozen=True)
+class Codes:
+    """What is settled by the training split: the ids of words and letters, and the types of entities.
+
+    Attributes:
+        vocabulary: Words, as they are looked up.
+        letters: As they are written; None if they aren't read.
+        types: By alphabet.
+    """
+
+    vocabulary: Vocabulary
+    letters: Vocabulary | None
+    types: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """What a split is read from later, once `prepare` has been told."""
+
+    data_dir: Path
+    seed: int
+
+
+@dataclass(frozen=True)
+class TaggingOptions:
+    """How sentences are read and answered.
+
+    Attributes:
+        words: How words become ids.
+        crf: Whether the tags of a sentence are scored together, each with the one before it, instead of each alone.
+        constrained: Whether only sequences of tags that IOB2 allows are answered: an I- follows its own B- or I-.
+    """
+
+    words: WordOptions
+    crf: bool = False
+    constrained: bool = False
+
+
+@dataclass(eq=False)
+class Tagging(Task):
+    """A tag for each word, in IOB2. The types of entities are those of the training split."""
+
+    metric: ClassVar[str] = "f1"
+    higher_is_better: ClassVar[bool] = True
+
+    _source: TaggedSource = field(init=False, repr=False)
+    _options: TaggingOptions = field(init=False, repr=False)
+    _codes: Codes | None = field(default=None, init=False, repr=False)
+    _origin: _Origin | None = field(default=None, init=False, repr=False)
+    _notes: list[str] = field(default_factory=list, init=False, repr=False)
+    _examples: dict[Split, TaggedExamples] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._source = self.source()
+        self._options = self.options()
+
+    @abstractmethod
+    def source(self) -> TaggedSource:
+        """Where the sentences come from.
+
+        Raises:
+            ConfigError: If an option has a value it can't have, or doesn't go with the others.
+        """
+
+    @abstractmethod
+    def options(self) -> TaggingOptions:
+        """How the sentences are read and answered.
+
+        Raises:
+            ConfigError: If an option has a value it can't have.
+        """
+
+    @property
+    def outline(self) -> TaskSpec:
+        """Words in, one tag for each out; how many of either, the data will tell."""
+        words = Spelt() if self._options.words.characters else Symbols()
+        return TaskSpec(words, Symbols(chained=self._options.crf), Align.EACH)
+
+    def notes(self) -> list[str]:
+        """How many sentences were cut off."""
+        return self._notes
+
+    @property
+    def spec(self) -> TaskSpec:
+        """Words in, one tag for each out."""
+        known, letters = len(self.codes.vocabulary), self.codes.letters
+        words = Symbols(known) if letters is None else Spelt(known, len(letters))
+        return TaskSpec(words, Symbols(len(tags.names(self.codes.types)), chained=self._options.crf), Align.EACH)
+
+    @property
+    def codes(self) -> Codes:
+        """The ids of words and letters, and the types; only after `prepare` or `restore`."""
+        assert self._codes is not None, "prepare or restore comes first"
+        return self._codes
+
+    def prepare(self, data_dir: Path, seed: int) -> None:
+        """Reads training and validation sentences; vocabulary and types are those of the training split."""
+        self._source.check(data_dir)
+        self._origin = _Origin(data_dir, seed)
+        train = self._source.read(Split.TRAIN, data_dir, seed)
+        options = self._options.words
+        words = map(options.looked_up, train.words)
+        letters = Vocabulary.build(word for words in train.words for word in words) if options.characters else None
+        cut = 0 if options.max_length is None else sum(len(each) > options.max_length for each in train.words)
+        if cut:
+            self._notes.append(f"{cut:,} train sentences are cut off after task.max_length={options.max_length} words")
+        vocabulary = Vocabulary.build(words, options.min_count, options.max_vocab_size)
+        self._codes = Codes(vocabulary, letters, _types(train))
+        self._examples = {
+            Split.TRAIN: self._encoded(train, seed, options.max_length, options.word_dropout),
+            Split.VAL: self._read(Split.VAL, self._origin),
+        }
+
+    def examples(self, split: Split) -> TaggedExamples:
+        """The sentences of one split; those of the test split are read when first asked for."""
+        assert self._origin is not None, "prepare comes first"
+        if split not in self._examples:
+            self._examples[split] = self._read(split, self._origin)
+        return self._examples[split]
+
+    def loss(self, outputs: Float[Tensor, "B T *E"], batch: Batch) -> Float[Tensor, ""]:
+        """The negative log-likelihood in nats, summed over the words: of each tag alone, or of all in a sentence."""
+        if self._options.crf:
+            return negative_log_likelihood(outputs, batch.targets, batch.lengths)
+        logits = outputs.float().flatten(0, 1)
+        return F.cross_entropy(logits, batch.targets.flatten(), ignore_index=UNSCORED, reduction="sum")
+
+    def count(self, batch: Batch) -> int:
+        """The number of words in the batch."""
+        return int(batch.lengths.sum())
+
+    def answers(self, outputs: Float[Tensor, "B T *E"], lengths: Int[Tensor, " B"]) -> Int[Tensor, "B T"]:
+        """The best tags for each sentence; at and past its length they mean nothing."""
+        legal = tags.legal(len(self.codes.types), outputs.device) if self._options.constrained else None
+        if self._options.crf:
+            return viterbi(outputs, lengths, legal)
+        if legal is None:
+            return outputs.argmax(2)
+        return viterbi(outputs.unsqueeze(2), lengths, legal)
+
+    def metrics(self) -> "MetricCollection":
+        """F1, precision and recall over entities, and the share of right tags."""
+        # Imported where they are used: torchmetrics takes a second to load.
+        from torchmetrics import MetricCollection
+
+        from seqtrain.tasks.tagging.scores import TaggingScores
+
+        return MetricCollection({"entities": TaggingScores()})
+
+    def score(
+        self,
+        metrics: "MetricCollection",
+        outputs: Float[Tensor, "B T *E"],
+        batch: Batch,
+        generated: Tensor | None = None,
+    ) -> None:
+        """Adds the answers for one batch."""
+        metrics.update(self.answers(outputs, batch.lengths), batch.targets, batch.lengths)
+
+    def baseline(self) -> dict[str, float]:
+        """What a lexicon scores on validation: each word's most frequent tag in training; O for unknown words."""
+        train, val = self.examples(Split.TRAIN), self.examples(Split.VAL)
+        counts = np.zeros((len(self.codes.vocabulary), len(tags.names(self.codes.types))), np.int64)
+        np.add.at(counts, (train.words.flat, train.tags.flat), 1)
+        lexicon = counts.argmax(1)
+        everything = np.arange(len(val))
+        answers = torch.from_numpy(lexicon[val.words.padded(everything)])
+        metrics = self.metrics()
+        metrics.update(answers, torch.from_numpy(val.tags.padded(everything)), torch.from_numpy(val.words.lengths))
+        return {name: float(value) for name, value in metrics.compute().items()}
+
+    def pictures(self, samples: Iterable[Sample]) -> Iterator[Picture]:
+        """Which types are taken for which, and some sentences with the entities in them and those answered."""
+        types = len(self.codes.types)
+        counts = np.zeros((types + 1, types + 1), np.int64)
+        shown: list[drawing_tags.Tagged] = []
+        for sample in samples:
+            batch = sample.batch
+            answers = self.answers(sample.outputs, batch.lengths)
+            real = length_mask(batch.lengths, answers.shape[1])
+            truth, answer = spans(batch.targets, real), spans(answers, real)
+            _count(counts, truth, answer)
+            for row in torch.nonzero((truth.begins | answer.begins).any(1)).squeeze(1).tolist():
+                if len(shown) < SHOWN and batch.lengths[row] <= LONGEST_SHOWN:
+                    words = self._examples[Split.VAL].texts[int(batch.indices[row])]
+                    shown.append(drawing_tags.Tagged(words, _marks(truth, row), _marks(answer, row)))
+        if shown:
+            yield Picture("sentences", drawing_tags.sentences(shown, self.codes.types))
+        yield Picture("confusion", drawing.confusion(counts, [*self.codes.types, "none"]))
+
+    def assets(self) -> dict[str, Any]:
+        """The vocabulary of words and, if they are read, that of letters, and the types of entities."""
+        codes = self.codes
+        letters = {} if codes.letters is None else {"letters.json": codes.letters.to_json()}
+        return {"vocab.json": codes.vocabulary.to_json(), **letters, "types.json": list(codes.types)}
+
+    def restore(self, assets: dict[str, Any]) -> None:
+        """Takes vocabularies and types back.
+
+        Raises:
+            CheckpointError: If they aren't what `assets` gave.
+        """
+        types = assets.get("types.json")
+        if not isinstance(types, list) or not all(isinstance(name, str) for name in types):
+            raise CheckpointError("types.json: should hold a list of texts")
+        letters = Vocabulary.from_json(assets.get("letters.json")) if self._options.words.characters else None
+        self._codes = Codes(Vocabulary.from_json(assets.get("vocab.json")), letters, tuple(types))
+
+    def _read(self, split: Split, origin: _Origin) -> TaggedExamples:
+        sentences = self._source.read(split, origin.data_dir, origin.seed)
+        return self._encoded(sentences, origin.seed, max_length=None, word_dropout=0.0)
+
+    def _encoded(
+        self, sentences: TaggedSentences, seed: int, max_length: int | None, word_dropout: float
+    ) -> TaggedExamples:
+        codes = self.codes
+        ids = {name: identity for identity, name in enumerate(tags.names(codes.types))}
+        for index, sentence in enumerate(sentences.tags):
+            for position, tag in enumerate(sentence):
+                if tag not in ids:
+                    raise DataError(
+                        f"{sentences.place(index, position)}: tag {tag!r} is of a type that is not in the training "
+                        f"data, which has {', '.join(codes.types)}"
+                    )
+        words = [each[:max_length] for each in sentences.words]
+        encoded = Ragged(codes.vocabulary.encode(self._options.words.looked_up(each)) for each in words)
+        tagged = Ragged([ids[tag] for tag in each[:max_length]] for each in sentences.tags)
+        spellings = None if codes.letters is None else Spellings(words, codes.letters)
+        return TaggedExamples(words, encoded, tagged, spellings, seed, word_dropout)
+
+
+def _types(train: TaggedSentences) -> tuple[str, ...]:
+    found = {tag.partition("-")[2] for sentence in train.tags for tag in sentence} - {""}
+    if not found:
+        raise DataError(f"{train.path}: every tag is O; there is no entity to learn from")
+    return tuple(sorted(found))
+
+
+def _count(counts: Int[np.ndarray, "K K"], truth: Spans, answer: Spans) -> None:
+    """Adds true spans by type (rows) and by the type that the same span was given (columns); the last is none."""
+    none = len(counts) - 1
+    same = truth.begins & answer.begins & (truth.ends == answer.ends)
+    kinds, given = truth.types.numpy(), answer.types.numpy()
+    both, missed, spurious = same.numpy(), (truth.begins & ~same).numpy(), (answer.begins & ~same).numpy()
+    np.add.at(counts, (kinds[both], given[both]), 1)
+    np.add.at(counts, (kinds[missed], none), 1)
+    np.add.at(counts, (none, given[spurious]), 1)
+
+
+def _marks(found: Spans, row: int) -> list[drawing_tags.Mark]:
+    starts = torch.nonzero(found.begins[row]).squeeze(1).tolist()
+    return [drawing_tags.Mark(start, int(found.ends[row, start]), int(found.types[row, start])) for start in starts]

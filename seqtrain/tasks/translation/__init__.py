@@ -1,0 +1,1 @@
+"""Writing a text in other words."""
