@@ -1,5 +1,6 @@
 """Where a model's options and a task's shapes meet: stem, core, attention, readout and decoder become one model."""
 
+from collections.abc import Iterator
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from torch import nn
@@ -109,21 +110,30 @@ class Part(NamedTuple):
 
 @runtime_checkable
 class Described(Protocol):
-    """What every part of a model can tell of itself."""
+    """A module that can tell of itself, as every part of a model can."""
 
     def describe(self) -> str: ...
 
     def multiply_adds(self) -> int: ...
+
+    def parameters(self) -> Iterator[nn.Parameter]: ...
 
 
 def parts(model: Model) -> list[Part]:
     """What a model is made of, in reading order, with the number of its learned values and its work."""
     built: list[Part] = []
     counted: set[nn.Parameter] = set()
-    for name, part in model.named_children():
-        if not isinstance(part, Described):
-            continue
+    for name, part in _described(model):
         own = set(part.parameters()) - counted
         counted |= own
         built.append(Part(name, part.describe(), sum(weight.numel() for weight in own), part.multiply_adds()))
     return built
+
+
+def _described(module: nn.Module, above: str = "") -> Iterator[tuple[str, Described]]:
+    """The modules that can tell of themselves, not those inside of them."""
+    for name, part in module.named_children():
+        if isinstance(part, Described):
+            yield above + name, part
+        else:
+            yield from _described(part, f"{above}{name}.")

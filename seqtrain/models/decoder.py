@@ -53,6 +53,37 @@ class Bridge(nn.Module):
             crossed.append(torch.stack(layers).tanh() if memory == 0 else torch.stack(layers))
         return tuple(crossed)
 
+    def multiply_adds(self) -> int:
+        """Products of a weight and a feature for each sequence."""
+        return multiply_adds(self)
+
+    def describe(self) -> str:
+        """The part as built: "Linear 512 -> 256 of each layer's state"."""
+        linear = next(part for part in self.modules() if isinstance(part, nn.Linear))
+        return f"Linear {linear.in_features:,} -> {linear.out_features:,} of each layer's state"
+
+
+@final
+class Combination(nn.Module):
+    """tanh(W_c (y | context)): a step and what it found, in as many features as a step has (Luong 2015, eq 5)."""
+
+    def __init__(self, wide: int, width: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(wide, width, bias=False)
+
+    def forward(self, attended: Float[Tensor, "N U E"]) -> Float[Tensor, "N U S"]:
+        """The features of each step."""
+        combined: Tensor = self.linear(attended).tanh()
+        return combined
+
+    def multiply_adds(self) -> int:
+        """Products of a weight and a feature for each step."""
+        return multiply_adds(self)
+
+    def describe(self) -> str:
+        """The part as built: "Linear 768 -> 256, tanh"."""
+        return f"Linear {self.linear.in_features:,} -> {self.linear.out_features:,}, tanh"
+
 
 @final
 class Decoder(nn.Module):
@@ -60,7 +91,7 @@ class Decoder(nn.Module):
 
     x_u = stem(said_u), y_u = core(x_1 .. x_u), a_u = y_u, or with attention what it makes of y_u and the encoder's
     steps, then readout(a_u). Attention comes after the cell, as in Luong 2015, so that with the truth told all steps
-    are read at once. Where attention hands on more features than a step has, a_u = tanh(W_c (y_u | context_u)) (eq 5).
+    are read at once.
 
     With input feeding x_u = (stem(said_u) | a_{u-1}), a_0 = 0, so that steps are read one by one.
     """
@@ -77,16 +108,16 @@ class Decoder(nn.Module):
         input_feeding: bool,
     ) -> None:
         super().__init__()
+        self.bridge = bridge
         self.stem = stem
         self.core = core
         self.attention = attention
-        self.readout = readout
-        self.bridge = bridge
-        self.input_feeding = input_feeding
-        self.combine: nn.Linear | None = None
+        self.combine: Combination | None = None
         if attention is not None and attention.out_features != core.out_features:
             (wide,), (width,) = attention.out_features, core.out_features
-            self.combine = nn.Linear(wide, width, bias=False)
+            self.combine = Combination(wide, width)
+        self.readout = readout
+        self.input_feeding = input_feeding
         self.dropout = nn.Dropout(dropout)
 
     def begin(self, state: State) -> State:
@@ -129,19 +160,8 @@ class Decoder(nn.Module):
             return y
         queries = y.reshape(len(encoded.steps), -1, y.shape[-1])  # all that ask the same sequence
         attended: Tensor = self.attention(encoded.steps, encoded.real, queries).view(*y.shape[:2], -1)
-        return attended if self.combine is None else self.combine(attended).tanh()
+        return attended if self.combine is None else self.combine(attended)
 
     def weights(self, queries: Float[Tensor, "B U S"], encoded: Encoded) -> tuple[Float[Tensor, "B N U T"], ...]:
         """How much each head of each step looked at each step of the encoder."""
         return () if self.attention is None else (self.attention.weights(encoded.steps, encoded.real, queries),)
-
-    def describe(self) -> str:
-        """The part as built: "LSTM 256 -> 128, 1 layer; Bahdanau attention (128); Linear 128 -> 9"."""
-        built = [self.stem, self.core, self.attention, self.readout]
-        fed = ["fed with what attention found"] if self.input_feeding else []
-        return "; ".join([part.describe() for part in built if part is not None] + fed)
-
-    def multiply_adds(self) -> int:
-        """Products of a weight and a feature for each step written; attention's comparisons come on top."""
-        parts = (self.stem, self.core, self.attention, self.readout)
-        return sum(part.multiply_adds() for part in parts if part is not None) + multiply_adds(self.combine)
