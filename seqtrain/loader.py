@@ -5,7 +5,9 @@ position: the batches still to come are the tail of the same plan. Examples of l
 together, since whatever a batch pads to its longest sequence is computed for nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import overload
 
 import numpy as np
 import torch
@@ -17,7 +19,7 @@ from seqtrain.batch import Batch, Draw, Examples
 POOL = 16
 """Batches whose examples are sorted together: enough to leave little padding, few enough to leave batches random."""
 
-Plan = list[NDArray[np.int64]]
+Plan = Sequence[NDArray[np.int64]]
 """The indices of each batch of an epoch, in the order in which they are read."""
 
 
@@ -27,12 +29,12 @@ def train_plan(examples: Examples, batch_size: int, seed: int, epoch: int) -> Pl
     Successive examples are read in their order, as streams.
     """
     if examples.successive:
-        return _streams(len(examples), batch_size)
+        return _Streams.cut(len(examples), batch_size)
     rng = np.random.default_rng([seed, epoch])
     order = rng.permutation(len(examples))
     if examples.lengths is None:
         return _cut(order, batch_size)
-    batches = []
+    batches: list[NDArray[np.int64]] = []
     keys = _keys(examples.lengths)
     # To be alike in two lengths takes a larger choice.
     for pool in _cut(order, POOL * examples.lengths.ndim * batch_size):
@@ -46,7 +48,7 @@ def eval_plan(examples: Examples, batch_size: int) -> Plan:
     Successive examples are read in their order, as streams.
     """
     if examples.successive:
-        return _streams(len(examples), min(batch_size, examples.max_streams or batch_size))
+        return _Streams.cut(len(examples), min(batch_size, examples.max_streams or batch_size))
     if examples.lengths is None:
         return _cut(np.arange(len(examples)), batch_size)
     return _cut(np.argsort(-_keys(examples.lengths), kind="stable"), batch_size)
@@ -98,10 +100,38 @@ def _cut(order: NDArray[np.int64], size: int) -> Plan:
     return [order[start : start + size] for start in range(0, len(order), size)]
 
 
-def _streams(count: int, most: int) -> Plan:
-    """Cuts successive examples into streams; a batch takes the next example of each, the longer streams first."""
-    streams = np.array_split(np.arange(count), min(most, count))
-    return [np.array([stream[turn] for stream in streams if turn < len(stream)]) for turn in range(len(streams[0]))]
+@dataclass(frozen=True)
+class _Streams(Sequence[NDArray[np.int64]]):
+    """Successive examples cut into streams; a batch takes the next example of each, the longer streams first.
+
+    Batches are told when they are asked for: of a large text there are too many to hold.
+    """
+
+    starts: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+    turns: range
+
+    @classmethod
+    def cut(cls, count: int, most: int) -> "_Streams":
+        """As many streams as there may be, as equal as can be."""
+        streams = min(most, count)
+        lengths = count // streams + (np.arange(streams) < count % streams)
+        return cls(np.cumsum(lengths) - lengths, lengths, range(lengths[0]))
+
+    def __len__(self) -> int:
+        return len(self.turns)
+
+    @overload
+    def __getitem__(self, turn: int) -> NDArray[np.int64]: ...
+
+    @overload
+    def __getitem__(self, turn: slice) -> "_Streams": ...
+
+    def __getitem__(self, turn: int | slice) -> "NDArray[np.int64] | _Streams":
+        if isinstance(turn, slice):
+            return replace(self, turns=self.turns[turn])
+        now = self.turns[turn]
+        return self.starts[self.lengths > now] + now
 
 
 def _loader(examples: Examples, plan: Plan, epoch: int, num_workers: int, pin_memory: bool) -> DataLoader[Batch]:
