@@ -99,6 +99,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--precisions", default="fp32,bf16")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    parser.add_argument("--markdown", action="store_true", help="print the table for a page")
     parser.add_argument("--quick", action="store_true", help="a second or so for each number, three turns at least")
     options = parser.parse_args()
     options.only = options.only.split(",")
@@ -147,43 +148,53 @@ def main() -> None:
     ]
     peaks = {precision: matmul_peak(precision, options.device) for precision in options.precisions.split(",")}
     memory = [{who: peak_megabytes(step, options.device) for who, step in row.steps.items()} for row in found]
-    console.print(table(found, stock, tuned, memory, peaks))
+    measured = zip(found, stock, tuned, memory, strict=True)
+    lines = [cells(*each, peaks) for each in measured]
+    if options.markdown:
+        print(markdown(lines))
+    else:
+        console.print(table(lines))
     for precision, peak in peaks.items():
         console.print(f"matmul peak {precision}: {peak:,.0f} GFLOP/s on {options.threads} threads")
 
 
-def table(
-    found: list[Row],
-    stock: list[dict[str, float]],
-    tuned: list[dict[str, float]],
-    memory: list[dict[str, float]],
-    peaks: dict[str, float],
-) -> Table:
+HEADINGS = (
+    "architecture", "size", "", "ours ms", "ours stock", "tutorial stock", "x", "tutorial tuned", "x",
+    "torch.nn stock", "x", "torch.nn tuned", "x", "MB ours/tut./nn", "GFLOP/s", "of peak",
+)  # fmt: skip
+
+
+def cells(
+    row: Row, before: dict[str, float], after: dict[str, float], held: dict[str, float], peaks: dict[str, float]
+) -> list[str]:
+    """One line of the table: in a stock process, in a tuned one, and what is held."""
+    ours = after["ours"]
+    compared = []
+    for who in ("tutorial", "torch"):
+        for times in (before, after):
+            compared += [f"{times[who]:,.1f}", f"{times[who] / ours:.2f}"] if who in times else ["-", "-"]
+    rate = row.architecture.flops(row.size) / ours / 1e6
+    rates = [f"{rate:,.0f}", f"{rate / peaks[row.precision]:.0%}"] if rate else ["-", "-"]
+    megabytes = "/".join(f"{held[who]:,.0f}" for who in ("ours", "tutorial", "torch") if who in held)
+    return [
+        row.name, str(row.size), row.precision, f"{ours:,.1f}", f"{before['ours']:,.1f}", *compared, megabytes, *rates
+    ]  # fmt: skip
+
+
+def table(lines: list[list[str]]) -> Table:
     """The measurements as the terminal shows them."""
     result = Table(title="A step of training. Times in ms; x: how many times faster ours (tuned) is")
-    for heading in ("architecture", "size", ""):
-        result.add_column(heading, no_wrap=True)
-    for heading in (
-        "ours\nms", "ours\nstock", "tutorial\nstock", "x", "tutorial\ntuned", "x", "torch.nn\nstock", "x",
-        "torch.nn\ntuned", "x", "MB ours\ntut./nn", "GFLOP/s", "of\npeak",
-    ):  # fmt: skip
-        result.add_column(heading, justify="right", no_wrap=True)
-    for row, before, after, held in zip(found, stock, tuned, memory, strict=True):
-        ours = after["ours"]
-        others = [(times.get(who), who) for who in ("tutorial", "torch") for times in (before, after)]
-        compared = [
-            cell
-            for milliseconds, _ in others
-            for cell in (("-", "-") if milliseconds is None else (f"{milliseconds:,.1f}", f"{milliseconds / ours:.2f}"))
-        ]
-        rate = row.architecture.flops(row.size) / ours / 1e6
-        rates = (f"{rate:,.0f}", f"{rate / peaks[row.precision]:.0%}") if rate else ("-", "-")
-        megabytes = "/".join(f"{held[who]:,.0f}" for who in ("ours", "tutorial", "torch") if who in held)
-        result.add_row(
-            row.name, str(row.size), row.precision, f"{ours:,.1f}", f"{before['ours']:,.1f}", *compared, megabytes,
-            *rates,
-        )  # fmt: skip
+    for number, heading in enumerate(HEADINGS):
+        result.add_column(heading.replace(" ", "\n"), justify="left" if number < 3 else "right", no_wrap=True)
+    for line in lines:
+        result.add_row(*line)
     return result
+
+
+def markdown(lines: list[list[str]]) -> str:
+    """The same for a page."""
+    rule = ["---"] * len(HEADINGS)
+    return "\n".join("| " + " | ".join(line) + " |" for line in [list(HEADINGS), rule, *lines])
 
 
 if __name__ == "__main__":
