@@ -1,11 +1,11 @@
 """What a task is to the training loop."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from torch import Tensor
 
@@ -15,6 +15,9 @@ from seqtrain.spec import TaskSpec
 
 if TYPE_CHECKING:
     from torchmetrics import MetricCollection
+
+
+E = TypeVar("E", bound=Examples)
 
 
 class Split(StrEnum):
@@ -40,6 +43,19 @@ class Sample:
     outputs: Tensor
     generated: Tensor | None
     attention: tuple[Tensor, ...]
+
+
+class Splits(dict[Split, E]):
+    """The splits of a task's data, each read when it is first asked for: that of the test after training."""
+
+    def __init__(self, read: Callable[[Split], E] | None = None) -> None:
+        super().__init__()
+        self._read = read
+
+    def __missing__(self, split: Split) -> E:
+        assert self._read is not None, "prepare comes first"
+        self[split] = self._read(split)
+        return self[split]
 
 
 class Task(ABC):

@@ -39,7 +39,9 @@ def test_flops_of_an_lstm_by_hand():
 @pytest.mark.slow
 def test_the_table_is_printed(monkeypatch, capsys):
     monkeypatch.setattr(
-        sys, "argv", ["benchmark_models.py", "--quick", "--markdown", "--only", "rnn", "--sizes", "64", "--threads", "1"]
+        sys,
+        "argv",
+        ["benchmark_models.py", "--quick", "--markdown", "--only", "rnn", "--sizes", "64", "--threads", "1"],
     )
     monkeypatch.setattr(benchmark_models, "tune_allocator", lambda: None)  # it can't be undone
     benchmark_models.main()

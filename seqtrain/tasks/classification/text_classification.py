@@ -24,7 +24,7 @@ from seqtrain.tasks import drawing
 from seqtrain.tasks.classification.sources import Source
 from seqtrain.tasks.labelled_text import LabelledTexts
 from seqtrain.tasks.ragged import Ragged
-from seqtrain.tasks.task import Sample, Split, Task
+from seqtrain.tasks.task import Sample, Split, Splits, Task
 from seqtrain.tasks.vocabulary import SPECIALS, Vocabulary, split_words
 
 if TYPE_CHECKING:
@@ -79,14 +79,6 @@ class Codes:
     classes: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _Origin:
-    """What a split is read from later, once `prepare` has been told."""
-
-    data_dir: Path
-    seed: int
-
-
 @dataclass(eq=False)
 class TextClassification(Task):
     """One of two or more classes for each text. The classes are the labels of the training split."""
@@ -97,9 +89,8 @@ class TextClassification(Task):
     _source: Source = field(init=False, repr=False)
     _options: TextOptions = field(init=False, repr=False)
     _codes: Codes | None = field(default=None, init=False, repr=False)
-    _origin: _Origin | None = field(default=None, init=False, repr=False)
     _notes: list[str] = field(default_factory=list, init=False, repr=False)
-    _examples: "dict[Split, Texts]" = field(default_factory=dict, init=False, repr=False)
+    _examples: "Splits[Texts]" = field(default_factory=Splits, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._source = self.source()
@@ -144,21 +135,16 @@ class TextClassification(Task):
     def prepare(self, data_dir: Path, seed: int) -> None:
         """Reads training and validation texts; vocabulary and classes are those of the training split."""
         self._source.check(data_dir)
-        self._origin = _Origin(data_dir, seed)
         train = self._source.read(Split.TRAIN, data_dir, seed)
         words = self._words(train, Split.TRAIN)
         vocabulary = Vocabulary.build(words, self._options.min_count, self._options.max_vocab_size)
         self._codes = Codes(vocabulary, _classes(train))
-        self._examples = {
-            Split.TRAIN: self._encoded(train, words, seed, self._options.word_dropout),
-            Split.VAL: self._read(Split.VAL, self._origin),
-        }
+        self._examples = Splits(lambda split: self._read(split, data_dir, seed))
+        self._examples[Split.TRAIN] = self._encoded(train, words, seed, self._options.word_dropout)
+        self._examples[Split.VAL] = self._read(Split.VAL, data_dir, seed)
 
     def examples(self, split: Split) -> Examples:
         """The texts of one split; those of the test split are read when first asked for."""
-        assert self._origin is not None, "prepare comes first"
-        if split not in self._examples:
-            self._examples[split] = self._read(split, self._origin)
         return self._examples[split]
 
     def loss(self, outputs: Float[Tensor, "B V"], batch: Batch) -> Float[Tensor, ""]:
@@ -196,7 +182,6 @@ class TextClassification(Task):
 
     def baseline(self) -> dict[str, float]:
         """What the most frequent class of the training split scores as the answer to every validation text."""
-        assert self._origin is not None, "prepare comes first"
         answer = self._examples[Split.TRAIN].labels.bincount().argmax()
         truth = self._examples[Split.VAL].labels
         metrics = self.metrics()
@@ -240,9 +225,9 @@ class TextClassification(Task):
             raise CheckpointError("classes.json: should hold a list of texts")
         self._codes = Codes(Vocabulary.from_json(assets.get("vocab.json")), tuple(classes))
 
-    def _read(self, split: Split, origin: _Origin) -> "Texts":
-        texts = self._source.read(split, origin.data_dir, origin.seed)
-        return self._encoded(texts, self._words(texts, split), origin.seed, word_dropout=0.0)
+    def _read(self, split: Split, data_dir: Path, seed: int) -> "Texts":
+        texts = self._source.read(split, data_dir, seed)
+        return self._encoded(texts, self._words(texts, split), seed, word_dropout=0.0)
 
     def _words(self, texts: LabelledTexts, split: Split) -> list[list[str]]:
         """The words of each text, cut off where they are too many, of which a note is made."""

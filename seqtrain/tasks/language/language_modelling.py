@@ -25,7 +25,7 @@ from seqtrain.tasks.language.passages import Passage
 from seqtrain.tasks.language.sources import TextSource
 from seqtrain.tasks.language.symbol_store import Codes, Ids, in_pieces, settled, stored
 from seqtrain.tasks.language.tokens import Level, words, written
-from seqtrain.tasks.task import Sample, Split, Task
+from seqtrain.tasks.task import Sample, Split, Splits, Task
 from seqtrain.tasks.vocabulary import SPECIALS, Vocabulary
 
 if TYPE_CHECKING:
@@ -43,14 +43,6 @@ MOST_BIGRAMS = 10_000_000
 """Symbols of a training text, and pairs of ids, up to which pairs of successive symbols are counted."""
 PRIOR = 5.0
 """How many symbols' worth of the unigram distribution is added to each row of bigram counts."""
-
-
-@dataclass(frozen=True)
-class _Origin:
-    """What a split is read from later, once `prepare` has been told."""
-
-    data_dir: Path
-    seed: int
 
 
 @dataclass(eq=False)
@@ -86,8 +78,7 @@ class LanguageModelling(Task):
     _source: TextSource = field(init=False, repr=False)
     _codes: Codes | None = field(default=None, init=False, repr=False)
     _vocabulary: Vocabulary | None = field(default=None, init=False, repr=False)
-    _origin: _Origin | None = field(default=None, init=False, repr=False)
-    _examples: "dict[Split, TrainingChunks | EvaluationChunks]" = field(default_factory=dict, init=False, repr=False)
+    _examples: "Splits[TrainingChunks | EvaluationChunks]" = field(default_factory=Splits, init=False, repr=False)
 
     def __post_init__(self) -> None:
         limits.at_least("task", 1, min_count=self.min_count, steps=self.steps, max_streams=self.max_streams)
@@ -128,22 +119,18 @@ class LanguageModelling(Task):
 
     def prepare(self, data_dir: Path, seed: int) -> None:
         """Reads the training and validation text; the vocabulary is that of the training text."""
-        self._origin = _Origin(data_dir, seed)
-        train = self._passage(Split.TRAIN, self._origin)
+        train = self._passage(Split.TRAIN, data_dir, seed)
         least = self.min_count or (1 if self.level == "characters" else 2)
         self._codes = settled(train, self.level, least, self.max_vocab_size)
         self._vocabulary = self._codes.vocabulary
-        val = self._passage(Split.VAL, self._origin)
-        self._examples = {
-            Split.TRAIN: TrainingChunks(self._ids(Split.TRAIN, train), self.steps, seed, carried=self.carry),
-            Split.VAL: self._evaluation(Split.VAL, val),
-        }
+        self._examples = Splits(lambda split: self._read(split, data_dir, seed))
+        self._examples[Split.TRAIN] = TrainingChunks(
+            self._ids(Split.TRAIN, train), self.steps, seed, carried=self.carry
+        )
+        self._examples[Split.VAL] = self._read(Split.VAL, data_dir, seed)
 
     def examples(self, split: Split) -> Examples:
         """The chunks of one split; the test text is read when first asked for."""
-        assert self._origin is not None, "prepare comes first"
-        if split not in self._examples:
-            self._examples[split] = self._evaluation(split, self._passage(split, self._origin))
         return self._examples[split]
 
     def loss(self, outputs: Float[Tensor, "B T V"], batch: Batch) -> Float[Tensor, ""]:
@@ -250,12 +237,12 @@ class LanguageModelling(Task):
             symbols, symbols, Align.EACH, horizon=self.sample_length, causal=True, carry=self.carry, continues=True
         )
 
-    def _passage(self, split: Split, origin: _Origin) -> Passage:
-        return self._source.passage(split, origin.data_dir, origin.seed, at_blank=self.level == "words")
+    def _passage(self, split: Split, data_dir: Path, seed: int) -> Passage:
+        return self._source.passage(split, data_dir, seed, at_blank=self.level == "words")
 
-    def _evaluation(self, split: Split, passage: Passage) -> EvaluationChunks:
+    def _read(self, split: Split, data_dir: Path, seed: int) -> EvaluationChunks:
         streams = (self.max_streams or STREAMS) if self.carry and not self.cold_eval else None
-        return EvaluationChunks(self._ids(split, passage), self.steps, streams)
+        return EvaluationChunks(self._ids(split, self._passage(split, data_dir, seed)), self.steps, streams)
 
     def _ids(self, split: Split, passage: Passage) -> Ids:
         ids = stored(passage, self.level, self.vocabulary)

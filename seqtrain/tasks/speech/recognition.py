@@ -20,7 +20,7 @@ from seqtrain.tasks.speech.features import FeatureOptions, Kind, Normalization, 
 from seqtrain.tasks.speech.sources import SoundSource
 from seqtrain.tasks.speech.targets import ClassStrings, Label, Target
 from seqtrain.tasks.speech.utterances import Utterances
-from seqtrain.tasks.task import Sample, Split, Task
+from seqtrain.tasks.task import Sample, Split, Splits, Task
 
 if TYPE_CHECKING:
     from torchmetrics import MetricCollection
@@ -35,14 +35,6 @@ class _Codes:
 
     classes: tuple[str, ...]
     scale: Scale
-
-
-@dataclass(frozen=True)
-class _Origin:
-    """What a split is read from later, once `prepare` has been told."""
-
-    data_dir: Path
-    seed: int
 
 
 @dataclass(eq=False)
@@ -108,8 +100,7 @@ class SpeechRecognition(Task):
     _augmentation: Augmentation = field(init=False, repr=False)
     _target: Target = field(init=False, repr=False)
     _codes: _Codes | None = field(default=None, init=False, repr=False)
-    _origin: _Origin | None = field(default=None, init=False, repr=False)
-    _examples: dict[Split, Utterances] = field(default_factory=dict, init=False, repr=False)
+    _examples: "Splits[Utterances]" = field(default_factory=Splits, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._source = self.source()
@@ -143,19 +134,14 @@ class SpeechRecognition(Task):
     def prepare(self, data_dir: Path, seed: int) -> None:
         """Reads training and validation recordings; the classes are those of the training split."""
         self._source.check(data_dir)
-        self._origin = _Origin(data_dir, seed)
         train = corpus(self._source, self._kind, Split.TRAIN, data_dir, seed)
         self._codes = _Codes(_classes(train), self._kind.scale(train.spectra))
-        self._examples = {
-            Split.TRAIN: self._utterances(Split.TRAIN, train, seed),
-            Split.VAL: self._read(Split.VAL, self._origin),
-        }
+        self._examples = Splits(lambda split: self._read(split, data_dir, seed))
+        self._examples[Split.TRAIN] = self._utterances(Split.TRAIN, train, seed)
+        self._examples[Split.VAL] = self._read(Split.VAL, data_dir, seed)
 
     def examples(self, split: Split) -> Examples:
         """The utterances of one split; those of the test split are read when first asked for."""
-        assert self._origin is not None, "prepare comes first"
-        if split not in self._examples:
-            self._examples[split] = self._read(split, self._origin)
         return self._examples[split]
 
     def loss(self, outputs: Float[Tensor, "B ..."], batch: Batch) -> Float[Tensor, ""]:
@@ -240,9 +226,9 @@ class SpeechRecognition(Task):
             raise ConfigError(f"task.{name}={value}: is about strings, and needs task.target=digits")
         return Label()
 
-    def _read(self, split: Split, origin: _Origin) -> Utterances:
-        read = corpus(self._source, self._kind, split, origin.data_dir, origin.seed)
-        return self._utterances(split, read, origin.seed)
+    def _read(self, split: Split, data_dir: Path, seed: int) -> Utterances:
+        read = corpus(self._source, self._kind, split, data_dir, seed)
+        return self._utterances(split, read, seed)
 
     def _utterances(self, split: Split, read: Corpus, seed: int) -> Utterances:
         ids = {name: identity for identity, name in enumerate(self.classes)}

@@ -25,7 +25,7 @@ from seqtrain.tasks.tagging.conll import TaggedSentences
 from seqtrain.tasks.tagging.entities import Spans, spans
 from seqtrain.tasks.tagging.examples import UNSCORED, Spellings, TaggedExamples, WordOptions
 from seqtrain.tasks.tagging.sources import TaggedSource
-from seqtrain.tasks.task import Sample, Split, Task
+from seqtrain.tasks.task import Sample, Split, Splits, Task
 from seqtrain.tasks.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -48,14 +48,6 @@ class Codes:
     vocabulary: Vocabulary
     letters: Vocabulary | None
     types: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class _Origin:
-    """What a split is read from later, once `prepare` has been told."""
-
-    data_dir: Path
-    seed: int
 
 
 @dataclass(frozen=True)
@@ -83,9 +75,8 @@ class Tagging(Task):
     _source: TaggedSource = field(init=False, repr=False)
     _options: TaggingOptions = field(init=False, repr=False)
     _codes: Codes | None = field(default=None, init=False, repr=False)
-    _origin: _Origin | None = field(default=None, init=False, repr=False)
     _notes: list[str] = field(default_factory=list, init=False, repr=False)
-    _examples: dict[Split, TaggedExamples] = field(default_factory=dict, init=False, repr=False)
+    _examples: "Splits[TaggedExamples]" = field(default_factory=Splits, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._source = self.source()
@@ -133,7 +124,6 @@ class Tagging(Task):
     def prepare(self, data_dir: Path, seed: int) -> None:
         """Reads training and validation sentences; vocabulary and types are those of the training split."""
         self._source.check(data_dir)
-        self._origin = _Origin(data_dir, seed)
         train = self._source.read(Split.TRAIN, data_dir, seed)
         options = self._options.words
         words = map(options.looked_up, train.words)
@@ -143,16 +133,12 @@ class Tagging(Task):
             self._notes.append(f"{cut:,} train sentences are cut off after task.max_length={options.max_length} words")
         vocabulary = Vocabulary.build(words, options.min_count, options.max_vocab_size)
         self._codes = Codes(vocabulary, letters, _types(train))
-        self._examples = {
-            Split.TRAIN: self._encoded(train, seed, options.max_length, options.word_dropout),
-            Split.VAL: self._read(Split.VAL, self._origin),
-        }
+        self._examples = Splits(lambda split: self._read(split, data_dir, seed))
+        self._examples[Split.TRAIN] = self._encoded(train, seed, options.max_length, options.word_dropout)
+        self._examples[Split.VAL] = self._read(Split.VAL, data_dir, seed)
 
     def examples(self, split: Split) -> TaggedExamples:
         """The sentences of one split; those of the test split are read when first asked for."""
-        assert self._origin is not None, "prepare comes first"
-        if split not in self._examples:
-            self._examples[split] = self._read(split, self._origin)
         return self._examples[split]
 
     def loss(self, outputs: Float[Tensor, "B T *E"], batch: Batch) -> Float[Tensor, ""]:
@@ -243,9 +229,9 @@ class Tagging(Task):
         letters = Vocabulary.from_json(assets.get("letters.json")) if self._options.words.characters else None
         self._codes = Codes(Vocabulary.from_json(assets.get("vocab.json")), letters, tuple(types))
 
-    def _read(self, split: Split, origin: _Origin) -> TaggedExamples:
-        sentences = self._source.read(split, origin.data_dir, origin.seed)
-        return self._encoded(sentences, origin.seed, max_length=None, word_dropout=0.0)
+    def _read(self, split: Split, data_dir: Path, seed: int) -> TaggedExamples:
+        sentences = self._source.read(split, data_dir, seed)
+        return self._encoded(sentences, seed, max_length=None, word_dropout=0.0)
 
     def _encoded(
         self, sentences: TaggedSentences, seed: int, max_length: int | None, word_dropout: float

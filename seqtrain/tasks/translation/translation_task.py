@@ -23,7 +23,7 @@ from seqtrain.picture import Picture
 from seqtrain.spec import Align, Symbols, TaskSpec
 from seqtrain.tasks import drawing
 from seqtrain.tasks.ragged import Ragged
-from seqtrain.tasks.task import Sample, Split, Task
+from seqtrain.tasks.task import Sample, Split, Splits, Task
 from seqtrain.tasks.translation.codecs import Codec, CodecOptions, codec_from_json
 from seqtrain.tasks.translation.pairs import TextPairs
 from seqtrain.tasks.translation.sources import PairSource
@@ -67,14 +67,6 @@ class Codes:
     horizon: int
 
 
-@dataclass(frozen=True)
-class _Origin:
-    """What a split is read from later, once `prepare` has been told."""
-
-    data_dir: Path
-    seed: int
-
-
 @dataclass(eq=False)
 class TranslationTask(Task):
     """A text of its own length for each text. Vocabularies are those of the training split.
@@ -89,8 +81,7 @@ class TranslationTask(Task):
     _notes: list[str] = field(default_factory=list, init=False, repr=False)
     _max_length: int | None = field(init=False, repr=False)
     _codes: Codes | None = field(default=None, init=False, repr=False)
-    _origin: _Origin | None = field(default=None, init=False, repr=False)
-    _examples: "dict[Split, EncodedPairs]" = field(default_factory=dict, init=False, repr=False)
+    _examples: "Splits[EncodedPairs]" = field(default_factory=Splits, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._source = self.pair_source()
@@ -147,7 +138,6 @@ class TranslationTask(Task):
     def prepare(self, data_dir: Path, seed: int) -> None:
         """Reads training and validation texts; the vocabularies are those of the training split."""
         self._source.check(data_dir)
-        self._origin = _Origin(data_dir, seed)
         train = self._source.read(Split.TRAIN, data_dir, seed)
         source, target = self._options.learn(train.sources), self._options.learn(train.targets)
         examples = EncodedPairs(train, source, target)
@@ -160,13 +150,12 @@ class TranslationTask(Task):
                 self._notes.append(f"{left_out} task.max_length={self._max_length} symbols are left out")
             examples = EncodedPairs(train.take(fits.tolist()), source, target)
         self._codes = Codes(source, target, int(examples.lengths[:, 1].max()))
-        self._examples = {Split.TRAIN: examples, Split.VAL: self._read(Split.VAL, self._origin)}
+        self._examples = Splits(lambda split: self._read(split, data_dir, seed))
+        self._examples[Split.TRAIN] = examples
+        self._examples[Split.VAL] = self._read(Split.VAL, data_dir, seed)
 
     def examples(self, split: Split) -> "EncodedPairs":
         """The pairs of one split; those of the test split are read when first asked for."""
-        assert self._origin is not None, "prepare comes first"
-        if split not in self._examples:
-            self._examples[split] = self._read(split, self._origin)
         return self._examples[split]
 
     def loss(self, outputs: Float[Tensor, "B U V"], batch: Batch) -> Float[Tensor, ""]:
@@ -293,8 +282,8 @@ class TranslationTask(Task):
         metrics["bleu"].update(texts, references)
         metrics["bleu_tok"].update(map(" ".join, words), [" ".join(split_words(text)) for text in references])
 
-    def _read(self, split: Split, origin: _Origin) -> "EncodedPairs":
-        pairs = self._source.read(split, origin.data_dir, origin.seed)
+    def _read(self, split: Split, data_dir: Path, seed: int) -> "EncodedPairs":
+        pairs = self._source.read(split, data_dir, seed)
         return EncodedPairs(pairs, self.codes.source, self.codes.target, self._max_length)
 
 
