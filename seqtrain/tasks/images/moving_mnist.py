@@ -22,7 +22,7 @@ from seqtrain.tasks.images.bouncing import Bouncing
 from seqtrain.tasks.images.digits import SIDE, DigitSource, read_digits
 from seqtrain.tasks.images.films import Films, Layout, OwnFilms
 from seqtrain.tasks.images.patches import unfold
-from seqtrain.tasks.task import Sample, Split, Task
+from seqtrain.tasks.task import Sample, Split, Splits, Task
 
 if TYPE_CHECKING:
     from torchmetrics import MetricCollection
@@ -93,8 +93,7 @@ class MovingMNIST(Task):
 
     _files: OwnFilms | None = field(default=None, init=False, repr=False)
     _frame: tuple[int, int] = field(default=(UNREAD, UNREAD), init=False, repr=False)
-    _origin: tuple[Path, int] | None = field(default=None, init=False, repr=False)
-    _examples: dict[Split, Examples] = field(default_factory=dict, init=False, repr=False)
+    _examples: "Splits[Examples]" = field(default_factory=Splits, init=False, repr=False)
 
     def __post_init__(self) -> None:
         limits.at_least("task", 1, frames_in=self.frames_in, frames_out=self.frames_out, patch=self.patch)
@@ -128,13 +127,12 @@ class MovingMNIST(Task):
 
     def prepare(self, data_dir: Path, seed: int) -> None:
         """Draws or reads the digits that train and validate, or opens the file."""
-        self._origin = (data_dir, seed)
-        self._examples = {split: self._made(split) for split in (Split.TRAIN, Split.VAL)}
+        self._examples = Splits(lambda split: self._made(split, data_dir, seed))
+        for split in (Split.TRAIN, Split.VAL):
+            self._examples[split] = self._made(split, data_dir, seed)
 
     def examples(self, split: Split) -> Examples:
         """The films of one split; those of the test split are made or read when first asked for."""
-        if split not in self._examples:
-            self._examples[split] = self._made(split)
         return self._examples[split]
 
     def loss(self, outputs: Float[Tensor, "B U D V W"], batch: Batch) -> Float[Tensor, ""]:
@@ -219,9 +217,7 @@ class MovingMNIST(Task):
     def _pixels(self, outputs: Float[Tensor, "B T D V W"]) -> Float[Tensor, "B T 1 Y X"]:
         return unfold(outputs.float(), self.patch).clamp(0, 1)
 
-    def _made(self, split: Split) -> Examples:
-        assert self._origin is not None, "prepare comes first"
-        data_dir, seed = self._origin
+    def _made(self, split: Split, data_dir: Path, seed: int) -> Examples:
         if self._files is not None:
             films = self._files.open(self.frames_in + self.frames_out, self.patch)
             self._frame = films.shape[2:]

@@ -20,7 +20,7 @@ from seqtrain.spec import Align, Symbols, TaskSpec, Values
 from seqtrain.tasks import drawing
 from seqtrain.tasks.images.digits import CLASSES, SIDE, DigitSource, read_digits
 from seqtrain.tasks.probes import drawing as drawing_probes
-from seqtrain.tasks.task import Sample, Split, Task
+from seqtrain.tasks.task import Sample, Split, Splits, Task
 
 if TYPE_CHECKING:
     from torchmetrics import MetricCollection
@@ -60,8 +60,7 @@ class SequentialMNIST(Task):
     val_size: int | None = None
     test_size: int | None = None
 
-    _origin: tuple[Path, int] | None = field(default=None, init=False, repr=False)
-    _examples: "dict[Split, Images]" = field(default_factory=dict, init=False, repr=False)
+    _examples: "Splits[Images]" = field(default_factory=Splits, init=False, repr=False)
 
     def __post_init__(self) -> None:
         limits.at_least("task", 1, train_size=self.train_size, val_size=self.val_size, test_size=self.test_size)
@@ -78,13 +77,12 @@ class SequentialMNIST(Task):
 
     def prepare(self, data_dir: Path, seed: int) -> None:
         """Draws or reads the images that train and validate."""
-        self._origin = (data_dir, seed)
-        self._examples = {split: self._made(split) for split in (Split.TRAIN, Split.VAL)}
+        self._examples = Splits(lambda split: self._made(split, data_dir, seed))
+        for split in (Split.TRAIN, Split.VAL):
+            self._examples[split] = self._made(split, data_dir, seed)
 
     def examples(self, split: Split) -> "Images":
         """The images of one split; those of the test split are drawn or read when first asked for."""
-        if split not in self._examples:
-            self._examples[split] = self._made(split)
         return self._examples[split]
 
     def loss(self, outputs: Float[Tensor, "B V"], batch: Batch) -> Float[Tensor, ""]:
@@ -143,12 +141,11 @@ class SequentialMNIST(Task):
             titles = [f"{examples.labels[index]} as {answer}" for index, answer in misread[:SHOWN]]
             yield Picture("misread", drawing_probes.images(examples.images[indices], titles))
 
-    def _made(self, split: Split) -> "Images":
-        assert self._origin is not None, "prepare comes first"
+    def _made(self, split: Split, data_dir: Path, seed: int) -> "Images":
         size = {Split.TRAIN: self.train_size, Split.VAL: self.val_size, Split.TEST: self.test_size}[split]
         if size is None and self.digits == "drawn":
             size = DRAWN_SIZES[split]
-        digits = read_digits(self.digits, split, size, *self._origin, height=DRAWN_HEIGHT)
+        digits = read_digits(self.digits, split, size, data_dir, seed, height=DRAWN_HEIGHT)
         return Images(digits.images, torch.from_numpy(digits.labels), self.order)
 
 
