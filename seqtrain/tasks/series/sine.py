@@ -18,7 +18,7 @@ from seqtrain.seeding import stream
 from seqtrain.spec import TaskSpec
 from seqtrain.tasks import drawing
 from seqtrain.tasks.series.forecasting import Forecasting, Windows
-from seqtrain.tasks.task import Sample, Split
+from seqtrain.tasks.task import Sample, Split, Splits
 
 PERIODS = (8.0, 64.0)
 """The shortest and the longest period of a wave, in steps."""
@@ -57,8 +57,7 @@ class Sine(Forecasting):
     val_size: int = 1000
     test_size: int = 1000
 
-    _seed: int | None = field(default=None, init=False, repr=False)
-    _examples: "dict[Split, Waves]" = field(default_factory=dict, init=False, repr=False)
+    _examples: "Splits[Waves]" = field(default_factory=Splits, init=False, repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -78,16 +77,17 @@ class Sine(Forecasting):
 
     def prepare(self, data_dir: Path, seed: int) -> None:  # generated: no folder is read
         """Generates training and validation series from the seed."""
-        self._seed = seed
-        self._examples = {split: self._generated(split, seed) for split in (Split.TRAIN, Split.VAL)}
+        self._examples = Splits(lambda split: self._generated(split, seed))
+        for split in (Split.TRAIN, Split.VAL):
+            self._examples[split] = self._generated(split, seed)
 
     def examples(self, split: Split) -> Examples:
         """The series of one split."""
-        return self._waves(split)
+        return self._examples[split]
 
     def baseline(self) -> dict[str, float]:
         """The errors on the validation series of a forecast that repeats the last value seen."""
-        examples = self._waves(Split.VAL)
+        examples = self._examples[Split.VAL]
         series = examples.window(np.arange(len(examples)))
         future = series[:, self.lookback :]
         metrics = self.metrics()
@@ -98,16 +98,10 @@ class Sine(Forecasting):
         """A few forecasts with what came."""
         sample = next(iter(samples))
         indices = sample.batch.indices[:SHOWN].numpy()
-        examples = self._waves(Split.VAL)
+        examples = self._examples[Split.VAL]
         series = examples.window(indices)[..., 0].numpy()
         answers = (self.rows(sample.outputs[:SHOWN]) + examples.last(indices))[..., 0].numpy()
         yield Picture("forecasts", drawing.forecasts(series[:, : self.lookback], series[:, self.lookback :], answers))
-
-    def _waves(self, split: Split) -> "Waves":
-        assert self._seed is not None, "prepare comes first"
-        if split not in self._examples:
-            self._examples[split] = self._generated(split, self._seed)
-        return self._examples[split]
 
     def _generated(self, split: Split, seed: int) -> "Waves":
         size = {
