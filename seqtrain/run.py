@@ -1,7 +1,7 @@
 """One run from its configuration to its summary, in a folder of its own."""
 
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -57,15 +57,18 @@ def start(tree: Tree, overrides: list[str], folder: Path, console: Console) -> O
     """
     config = build_config(tree)
 
-    def claim() -> Path:
+    @contextmanager
+    def claim() -> Iterator[Path]:
         claimed = reserve(folder)
-        write_config(claimed, config, tree, overrides)
-        return claimed
+        with held(claimed):
+            write_config(claimed, config, tree, overrides)
+            yield claimed
 
     if not config.trainer.dry_run:
         return train(config, claim, console, state=None)
     with TemporaryDirectory(prefix="seqtrain-") as scratch:
-        outcome = train(replace(config, trainer=one_batch(config.trainer)), lambda: Path(scratch), console, state=None)
+        config = replace(config, trainer=one_batch(config.trainer))
+        outcome = train(config, lambda: nullcontext(Path(scratch)), console, state=None)
     console.print("dry run: one batch went through training, validation, checkpoint and test; nothing was kept")
     return outcome
 
@@ -92,10 +95,11 @@ def resume(folder: Path, console: Console, overrides: list[str] | None = None) -
     tree = changed(tree, overrides or [])
     config = build_config(tree)
 
-    def claim() -> Path:
+    @contextmanager
+    def claim() -> Iterator[Path]:
         if overrides:
             write_config(folder, config, tree, [*read_overrides(folder), *overrides])
-        return folder
+        yield folder
 
     with held(folder):
         state, warnings = checkpoint.load_newest(folder / checkpoint.FOLDER)
@@ -105,7 +109,10 @@ def resume(folder: Path, console: Console, overrides: list[str] | None = None) -
 
 
 def train(
-    config: RunConfig, claim: Callable[[], Path], console: Console, state: checkpoint.Checkpoint | None
+    config: RunConfig,
+    claim: Callable[[], AbstractContextManager[Path]],
+    console: Console,
+    state: checkpoint.Checkpoint | None,
 ) -> Outcome:
     """Prepares data and model, claims the folder, trains, and tests the best checkpoint."""
     if config.trainer.tune_allocator:
@@ -124,9 +131,7 @@ def train(
     seed_torch(config.seed_of("dropout"), "dropout")
 
     with ExitStack() as stack:
-        folder = claim()
-        if state is None:
-            stack.enter_context(held(folder))
+        folder = stack.enter_context(claim())
         keep_assets(folder, task.assets(), resumed=state is not None)
         stop = stack.enter_context(stop_on_signal())
         log = stack.enter_context(
