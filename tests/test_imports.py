@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "model": {"batch"},
     "picture": set(),
     "tensorboard": {"picture"},
+    "gradient_flow": LEAVES | {"tasks.task", "tasks.drawing"},
     "loader": {"batch"},
     "data": {"data", "errors"},
     "models": LEAVES | {"models"},
