@@ -26,8 +26,10 @@ MAY_IMPORT = {
     "models": LEAVES | {"models"},
     "tasks": LEAVES | {"tasks"},
     "trainer_config": {"device", "errors", "limits"},
+    "evaluator": LEAVES | {"device", "loader", "tasks.task"},
     "trainer": LEAVES
-    | {"checkpoint", "runlog", "loader", "device", "optimizer", "scheduler", "signals", "tasks.task", "trainer_config"},
+    | {"checkpoint", "runlog", "loader", "device", "optimizer", "scheduler", "signals", "tasks.task", "trainer_config"}
+    | {"evaluator"},
 }
 
 
