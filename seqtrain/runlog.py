@@ -71,11 +71,13 @@ class RunLog:
             self.console.print(line, highlight=False, soft_wrap=True)
 
     def pictures(self, step: int, pictures: Iterable[Picture]) -> None:
-        """Shows pictures in TensorBoard, and leaves each as a file."""
+        """Shows pictures in TensorBoard, and leaves each as a file, but for those that no file can show."""
         for picture in pictures:
-            name, content = picture.file()
-            (self.folder / PLOTS).mkdir(exist_ok=True)
-            write_atomically(self.folder / PLOTS / name, content)
+            file = picture.file()
+            if file is not None:
+                name, content = file
+                (self.folder / PLOTS).mkdir(exist_ok=True)
+                write_atomically(self.folder / PLOTS / name, content)
             self.tensorboard.picture(step, picture)
 
     def start_progress(self, step: int, total_steps: int | None, shown: Sequence[str]) -> None:

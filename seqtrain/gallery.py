@@ -1,0 +1,67 @@
+"""What is worth seeing of a trained model, whatever its task: the task's own pictures, and what all models share."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from torch import nn
+
+from seqtrain.batch import Batch
+from seqtrain.evaluator import Evaluator
+from seqtrain.gradient_flow import flow_picture
+from seqtrain.model import Model
+from seqtrain.picture import Picture, Vectors
+from seqtrain.spec import Values
+from seqtrain.tasks.task import Split, Task
+
+MOST_VECTORS = 5000
+"""Symbols whose vectors are shown, the most frequent ones: as many as a browser turns around without a hitch."""
+
+_SIGNS = {" ": "␣", "\n": "⏎", "\t": "⇥"}
+
+
+def gallery(evaluator: Evaluator) -> Iterator[Picture]:
+    """All that is drawn of a model on the validation split; each picture is made when it is asked for."""
+    model, task = evaluator.model, evaluator.task
+    yield from task.pictures(evaluator.samples(task.examples(Split.VAL)))
+    for picture in (flow_picture(model, task, evaluator.device, evaluator.batch_size), vectors(model, task)):
+        if picture is not None:
+            yield picture
+
+
+def graph_batch(evaluator: Evaluator) -> Batch:
+    """Two sequences for the graph of a model to be drawn from."""
+    examples = evaluator.task.examples(Split.VAL)
+    return examples.batch(np.arange(min(2, len(examples))), 0).to(evaluator.device)
+
+
+def pictures_due(validations: int, every: int | None) -> bool:
+    """Whether pictures are drawn after this validation, counted from 1.
+
+    Args:
+        validations: How many there have been, this one included.
+        every: After so many each time; None after the 1st, 2nd, 4th, 8th and so on: a run of any length
+            has some from its beginning, and spends next to no time on them.
+    """
+    if every is None:
+        return validations.bit_count() == 1
+    return validations % every == 0
+
+
+def vectors(model: Model, task: Task) -> Picture | None:
+    """The vectors of the symbols that a model reads, with their names; None where it reads none, or has no table."""
+    element = task.spec.input
+    if isinstance(element, Values):
+        return None
+    tables = [each for each in model.modules() if isinstance(each, nn.Embedding)]
+    table = next((each for each in tables if each.num_embeddings == element.size), None)
+    names = task.input_names(np.arange(min(element.size, MOST_VECTORS)))
+    if table is None or not names:
+        return None
+    points = table.weight.detach()[: len(names)].float().cpu().numpy()
+    return Picture("embeddings", Vectors(points, [_visible(name) for name in names]))
+
+
+def _visible(name: str) -> str:
+    """The name with signs for blanks, and numbers for what can't be printed."""
+    signs = (_SIGNS.get(c, c if c.isprintable() else f"U+{ord(c):04X}") for c in name)
+    return "".join(signs) or "nothing"
