@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from seqtrain.batch import Batch
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 EVENTS = "tensorboard"
 """The folder in a run's folder that holds its events."""
+LONGEST_REASON = 200
+"""Characters of what a tracer complains of, which may go on for pages."""
 
 
 class EventFile:
@@ -123,12 +126,14 @@ class EventFile:
             Why it couldn't be drawn, or None.
         """
         # Tracing warns of every size it takes for a constant, and prints what it can't follow.
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
             warnings.simplefilter("ignore")
             try:
-                self.writer.add_graph(_Answers(model, batch), batch.inputs)
+                # Traced here, as the writer would compare two traces and take other names for other graphs.
+                traced = torch.jit.trace(_Answers(model, batch), batch.inputs, check_trace=False)
+                self.writer.add_graph(traced, batch.inputs)
             except Exception as error:  # a tracer fails in as many ways as models are written
-                return " ".join(f"{type(error).__name__}: {error}".split())
+                return " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST_REASON]
         return None
 
     def close(self) -> None:
