@@ -1,17 +1,17 @@
 """What is worth seeing of a trained model, whatever its task: the task's own pictures, and what all models share."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
+import torch
 from torch import nn
 
 from seqtrain.batch import Batch
-from seqtrain.evaluator import Evaluator
 from seqtrain.gradient_flow import flow_picture
 from seqtrain.model import Model
 from seqtrain.picture import Picture, Vectors
 from seqtrain.spec import Values
-from seqtrain.tasks.task import Split, Task
+from seqtrain.tasks.task import Sample, Split, Task
 
 MOST_VECTORS = 5000
 """Symbols whose vectors are shown, the most frequent ones: as many as a browser turns around without a hitch."""
@@ -19,19 +19,26 @@ MOST_VECTORS = 5000
 _SIGNS = {" ": "␣", "\n": "⏎", "\t": "⇥"}
 
 
-def gallery(evaluator: Evaluator) -> Iterator[Picture]:
-    """All that is drawn of a model on the validation split; each picture is made when it is asked for."""
-    model, task = evaluator.model, evaluator.task
-    yield from task.pictures(evaluator.samples(task.examples(Split.VAL)))
-    for picture in (flow_picture(model, task, evaluator.device, evaluator.batch_size), vectors(model, task)):
+def gallery(model: Model, task: Task, samples: Iterable[Sample], device: torch.device, most: int) -> Iterator[Picture]:
+    """All that is drawn of a model on the validation split; each picture is made when it is asked for.
+
+    Args:
+        model: With the weights to show.
+        task: Prepared.
+        samples: The split, answered as it is asked for.
+        device: Where the model is.
+        most: The most sequences that it reads at once.
+    """
+    yield from task.pictures(samples)
+    for picture in (flow_picture(model, task, device, most), vectors(model, task)):
         if picture is not None:
             yield picture
 
 
-def graph_batch(evaluator: Evaluator) -> Batch:
+def graph_batch(task: Task, device: torch.device) -> Batch:
     """Two sequences for the graph of a model to be drawn from."""
-    examples = evaluator.task.examples(Split.VAL)
-    return examples.batch(np.arange(min(2, len(examples))), 0).to(evaluator.device)
+    examples = task.examples(Split.VAL)
+    return examples.batch(np.arange(min(2, len(examples))), 0).to(device)
 
 
 def pictures_due(validations: int, every: int | None) -> bool:

@@ -8,7 +8,7 @@ import torch
 from seqtrain.evaluator import Evaluator
 from seqtrain.gallery import gallery, graph_batch, pictures_due, vectors
 from seqtrain.models import RecurrentSpec, build_model
-from seqtrain.tasks import NER, Sentiment, Sine, Text, Translation
+from seqtrain.tasks import NER, Sentiment, Sine, Split, Text, Translation
 
 
 def prepared(task):
@@ -19,13 +19,18 @@ def prepared(task):
     )
 
 
+def shown(evaluator):
+    samples = evaluator.samples(evaluator.task.examples(Split.VAL))
+    return gallery(evaluator.model, evaluator.task, samples, evaluator.device, 8)
+
+
 @pytest.fixture(scope="module")
 def sentiment():
     return prepared(Sentiment(train_size=60, val_size=20, test_size=20))
 
 
 def test_there_is_all_of_the_task_and_what_models_share(sentiment):
-    pictures = list(gallery(sentiment))
+    pictures = list(shown(sentiment))
     assert [picture.name for picture in pictures] == ["confusion", "precision-recall", "gradient-flow", "embeddings"]
     scores = pictures[1].content
     assert len(scores.truth) == 20
@@ -36,7 +41,7 @@ def test_there_is_all_of_the_task_and_what_models_share(sentiment):
 
 def test_a_picture_is_made_when_it_is_asked_for(sentiment, monkeypatch):
     monkeypatch.setattr("seqtrain.gallery.flow_picture", None)  # can't be called
-    assert len(list(islice(gallery(sentiment), 2))) == 2
+    assert len(list(islice(shown(sentiment), 2))) == 2
 
 
 def test_vectors_have_the_words_of_the_task_as_names(sentiment):
@@ -71,8 +76,8 @@ def test_blanks_are_seen():
 def test_values_have_no_table():
     evaluator = prepared(Sine(train_size=20, val_size=4, test_size=4))
     assert vectors(evaluator.model, evaluator.task) is None
-    assert [picture.name for picture in gallery(evaluator)] == ["forecasts", "gradient-flow"]
-    assert len(graph_batch(evaluator)) == 2
+    assert [picture.name for picture in shown(evaluator)] == ["forecasts", "gradient-flow"]
+    assert len(graph_batch(evaluator.task, evaluator.device)) == 2
 
 
 def test_pictures_are_drawn_ever_more_rarely_or_as_often_as_asked():
