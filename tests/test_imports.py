@@ -42,6 +42,7 @@ MAY_IMPORT = {
     "feed": {"batch", "loader", "tasks.task", "trainer_config"},
     "monitor": {"errors", "progress", "tasks.task", "trainer_config"},
     "trainer": LEAVES
+    | {"gallery", "gradient_flow", "watch"}
     | {"checkpoint", "device", "ema", "evaluator", "feed", "memory", "monitor", "nonfinite", "optimizer", "progress"}
     | {"runlog", "saver", "scheduler", "signals", "tasks.task", "trainer_config"},
 }
