@@ -12,9 +12,11 @@ from rich.text import Text
 
 from seqtrain import checkpoint
 from seqtrain.config import RunConfig, Tree, build_config, build_word
+from seqtrain.cover import conclude, describe
 from seqtrain.device import make_deterministic, pick_device, pick_precision, tune_allocator
 from seqtrain.errors import ConfigError, TrainingError
 from seqtrain.evaluator import Interrupted
+from seqtrain.gallery import gallery, graph_batch
 from seqtrain.models import DecoderSpec, ModelSpec, build_model, refusal
 from seqtrain.report import end_panel, start_panel
 from seqtrain.resuming import changed
@@ -157,6 +159,7 @@ def train(
             trainer.load_state_dict(state)
         baseline = task.baseline()
         log.say(start_panel(config, model, trainer, baseline))
+        describe(log, model, baseline)
         return finish(config, trainer, baseline, log, stop)
 
 
@@ -180,6 +183,7 @@ def finish(config: RunConfig, trainer: Trainer, baseline: dict[str, float], log:
     status, end = ("stopped", stop.received) if stop.received else ("finished", end)
     summary = summarize(config, trainer, baseline, status, end, test)
     log.summary(summary)
+    conclude(log, summary)
     if not config.trainer.dry_run:
         log.say(end_panel(summary, log.folder))
     return Outcome(log.folder, summary, stop.received)
@@ -197,7 +201,12 @@ def test_best(trainer: Trainer) -> dict[str, float]:
     progress, log = trainer.progress, trainer.log
     test = trainer.evaluate(Split.TEST)
     log.scalars(progress.best_step, progress.best_step / trainer.feed.steps_per_epoch, progress.seconds, test)
-    log.pictures(progress.best_step, trainer.task.pictures(trainer.samples(Split.VAL)))
+    model, task, device = trainer.model, trainer.task, trainer.device
+    log.pictures(
+        progress.best_step, gallery(model, task, trainer.samples(Split.VAL), device, trainer.config.batch_size)
+    )
+    if (reason := log.tensorboard.graph(model, graph_batch(task, device))) is not None:
+        log.note(f"the model's graph isn't drawn: {reason}")
     return test
 
 

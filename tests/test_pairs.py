@@ -97,6 +97,16 @@ def test_more_padding_changes_nothing(pair):
     assert torch.allclose(short, long, rtol=1e-12, atol=1e-12)
 
 
+def test_reading_by_step_answers_alike_or_is_refused(pair):
+    pair.model.double().eval()
+    batch = replace(pair.batch, inputs=precise(pair.batch.inputs))
+    if pair.model.by_step_refusal is not None:
+        pytest.skip(f"a model that {pair.model.by_step_refusal}")
+    outputs, states = pair.model.read_by_step(batch)
+    assert len(states) == batch.inputs.shape[1]
+    assert torch.allclose(outputs, pair.outputs(batch), rtol=1e-10, atol=1e-10)
+
+
 def test_a_causal_pair_never_sees_a_later_input(config, request):
     if not config.task.outline.causal:
         pytest.skip("the task isn't causal")
