@@ -89,8 +89,8 @@ class Trainer:
         self.precision = pick_precision(config.amp, device)
         self.evaluator = Evaluator(self.model, task, device, self.precision, config.batch_size, config.num_workers)
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
-        self.optimizer = optimizer.build(self.parameters)
-        self.base_lr = optimizer.lr
+        self.optimizer = optimizer.build(self.model)
+        self.base_lrs = [group["lr"] for group in self.optimizer.param_groups]
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == torch.float16)
         self.train_examples = task.examples(Split.TRAIN)
         self.batches_per_epoch = math.ceil(len(self.train_examples) / config.batch_size)
@@ -143,9 +143,9 @@ class Trainer:
         moment = Moment(
             step=self.progress.step, steps_per_epoch=self.steps_per_epoch, total_steps=self.total_steps, history=()
         )
-        rate = self.base_lr * self.scheduler.factor(moment)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        factor = self.scheduler.factor(moment)
+        for group, lr in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
+            group["lr"] = lr * factor
         self.model.at_step(self.progress.step)
         for batch in batches:
             batch = batch.to(self.device)

@@ -21,6 +21,8 @@ MAY_IMPORT = {
     "picture": set(),
     "tensorboard": {"picture"},
     "loader": {"batch"},
+    "optimizer": {"errors", "limits", "model"},
+    "scheduler": {"errors", "limits"},
     "data": {"data", "errors"},
     "models": LEAVES | {"models"},
     "tasks": LEAVES | {"tasks"},
