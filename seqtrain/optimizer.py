@@ -52,6 +52,10 @@ class OptimizerSpec(ABC):
         optimizer: Optimizer = kind(self.groups(learned(model)), **options, **({"fused": True} if self.fused else {}))
         return optimizer
 
+    def rates(self) -> dict[str, float]:
+        """The learning rates among the options; the scheduler multiplies all of them alike."""
+        return {"lr": self.lr}
+
     def groups(self, parameters: Sequence[nn.Parameter]) -> list[Group]:
         """The parameters that decay and those that don't; no group is empty."""
         if self.decay_biases_and_norms:
@@ -155,6 +159,9 @@ class Muon(OptimizerSpec):
         limits.at_least("optimizer", 1, ns_steps=self.ns_steps)
         if self.ns_steps >= 100:
             raise ConfigError(f"optimizer.ns_steps={self.ns_steps}: must be below 100")
+
+    def rates(self) -> dict[str, float]:
+        return super().rates() | ({} if self.adamw_lr is None else {"adamw_lr": self.adamw_lr})
 
     def build(self, model: Model) -> "Optimizer":
         import torch.optim  # where it is used: it is slow to load
