@@ -196,11 +196,11 @@ def test_best(trainer: Trainer) -> dict[str, float]:
         Interrupted: If the run is asked to stop meanwhile; a resumed one tests anew.
     """
     trainer.take_best()
+    if trainer.config.overfit_batches:  # there is nothing to be seen but what was learned by heart
+        return {}
     progress, log = trainer.progress, trainer.log
-    test: dict[str, float] = {}
-    if not trainer.config.overfit_batches:
-        test = trainer.evaluate(Split.TEST)
-        log.scalars(progress.best_step, progress.best_step / trainer.feed.steps_per_epoch, progress.seconds, test)
+    test = trainer.evaluate(Split.TEST)
+    log.scalars(progress.best_step, progress.best_step / trainer.feed.steps_per_epoch, progress.seconds, test)
     log.pictures(progress.best_step, trainer.task.pictures(trainer.samples(Split.VAL)))
     return test
 
