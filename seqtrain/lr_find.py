@@ -8,12 +8,14 @@ import csv
 import io
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from rich.console import Console
 
@@ -21,6 +23,7 @@ from seqtrain.batch import Batch
 from seqtrain.config import RunConfig
 from seqtrain.errors import ConfigError, TrainingError
 from seqtrain.files import write_atomically
+from seqtrain.model import State
 from seqtrain.picture import Picture
 from seqtrain.progress import Window
 from seqtrain.run import prepared
@@ -42,8 +45,11 @@ BANDWIDTH = 1 / 40
 FALLEN = 0.9
 """The part of its fall that the smoothed loss has behind it at the suggested rate."""
 
-LEAST_FALL = 0.01
-"""The part of the loss that a fall must at least be, to be told from noise."""
+CERTAIN = 4.0
+"""How many standard errors a fall must be, to be told from noise: it is the largest among many."""
+
+ROUNDING = 1e-5
+"""The part of the loss that single precision may make up by itself."""
 
 LEAST_STEPS = 20
 """Steps without which there is no curve to speak of."""
@@ -132,36 +138,58 @@ class Rise(SchedulerSpec):
     steps: int
 
     def curve(self, moment: Moment) -> float:
-        return self.start * (self.end / self.start) ** (moment.step / (self.steps - 1))
+        return self.start * math.pow(self.end / self.start, moment.step / (self.steps - 1))
 
 
 @dataclass(frozen=True)
 class Curve:
-    """The loss at each rate of a rise.
+    """The loss at each rate of a rise, and what the same batches would have cost an untrained model.
+
+    Batches differ by more than a few steps can teach. To compare each with itself takes most of that away.
 
     Attributes:
         rates: In steps of one ratio, ascending.
         losses: The mean loss of the training step at each, before its update.
+        untrained: That of the model as it was before the first step, over the same batches.
     """
 
     rates: list[float]
     losses: list[float]
+    untrained: list[float]
+
+    @cached_property
+    def compared(self) -> Float[np.ndarray, " N"]:
+        """The losses, as if all batches were equally hard."""
+        hardness = np.array(self.untrained)
+        compared: Float[np.ndarray, " N"] = np.array(self.losses) - hardness + hardness.mean()
+        return compared
 
     @cached_property
     def smoothed(self) -> Float[np.ndarray, " N"]:
-        """The losses, each a mean over its neighbours on both sides, so that no dip moves to a higher rate."""
+        """The same, each a mean over its neighbours on both sides, so that no dip moves to a higher rate."""
         places = np.arange(len(self.losses))
-        width = max(BANDWIDTH * len(places), 0.5)
-        weights = np.exp(-0.5 * ((places[:, None] - places) / width) ** 2)
-        smoothed: Float[np.ndarray, " N"] = weights @ np.array(self.losses) / weights.sum(1)
+        weights = np.exp(-0.5 * ((places[:, None] - places) / self.width) ** 2)
+        smoothed: Float[np.ndarray, " N"] = weights @ self.compared / weights.sum(1)
         return smoothed
 
+    @property
+    def width(self) -> float:
+        """How many steps the deviation of the smoothing Gaussian is."""
+        return max(BANDWIDTH * len(self.losses), 0.5)
+
+    @property
+    def noise(self) -> float:
+        """The standard error of the smoothed loss, from what it leaves of the loss up to its minimum."""
+        until = max(int(self.smoothed.argmin()) + 1, LEAST_STEPS)
+        rest = (self.compared - self.smoothed)[:until]
+        return float(rest.std() / math.sqrt(2 * math.sqrt(math.pi) * self.width))
+
     def table(self) -> str:
-        """Rate, loss and smoothed loss as CSV."""
+        """All of it as CSV."""
         file = io.StringIO()
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("lr", "loss", "smoothed"))
-        writer.writerows(zip(self.rates, self.losses, self.smoothed.tolist(), strict=True))
+        writer.writerow(("lr", "loss", "untrained", "smoothed"))
+        writer.writerows(zip(self.rates, self.losses, self.untrained, self.smoothed.tolist(), strict=True))
         return file.getvalue()
 
 
@@ -170,28 +198,53 @@ def range_test(trainer: Trainer, steps: int) -> Curve:
 
     The model is not worth keeping afterwards.
     """
-    rates: list[float] = []
-    losses: list[float] = []
+    curve = Curve([], [], [])
+    untrained = Untrained(trainer)
     running, least = 0.0, math.inf
     trainer.model.train()
     trainer.log.start_progress(0, steps, ("train/loss",))
-    for batches, _ in zip(endless(trainer), range(steps), strict=False):
+    for batches, step in zip(endless(trainer), range(1, steps + 1), strict=False):
+        hardness = untrained.loss(batches)
         fault = trainer.train_step(batches)
         window, trainer.window = trainer.window, Window()
         loss = float(window.loss) / max(window.count, 1)
         if fault is not None or not math.isfinite(loss):
             break
-        rates.append(trainer.optimizer.param_groups[0]["lr"])
-        losses.append(loss)
+        curve.rates.append(trainer.optimizer.param_groups[0]["lr"])
+        curve.losses.append(loss)
+        curve.untrained.append(hardness)
         running = RECENT * running + (1 - RECENT) * loss
-        mean = running / (1 - RECENT ** len(losses))
+        mean = running / (1 - RECENT**step)
         least = min(least, mean)
-        if mean > DIVERGED * least and mean > losses[0]:
+        if mean > DIVERGED * least and mean > np.mean(curve.untrained):
             break
         trainer.log.latest |= {"train/loss": mean}
-        trainer.log.advance(len(losses))
+        trainer.log.advance(step)
     trainer.log.stop_progress()
-    return Curve(rates, losses)
+    return curve
+
+
+class Untrained:
+    """The model as it is now, kept to be asked what each batch would cost it."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer = trainer
+        self.evaluator = replace(trainer.evaluator, model=deepcopy(trainer.model))
+        self.memory: State | None = None
+
+    @torch.no_grad()
+    def loss(self, batches: list[Batch]) -> float:
+        """The mean loss over batches that are to be trained on next."""
+        trainer = self.trainer
+        if not trainer.progress.batch:
+            self.memory = None  # as the trainer's, at the beginning of a pass
+        total, count = 0.0, 0
+        for batch in batches:
+            moved = batch.to(trainer.device)
+            outputs, self.memory = self.evaluator.answer(moved, self.memory, trainer.feed.train_examples)
+            total += float(trainer.task.loss(outputs, moved, trainer.config.label_smoothing))
+            count += trainer.task.count(batch)
+        return total / count
 
 
 def endless(trainer: Trainer) -> Iterator[list[Batch]]:
@@ -211,9 +264,9 @@ def suggested(curve: Curve) -> float | None:
     """
     if len(curve.losses) < LEAST_STEPS:
         return None
-    smoothed = curve.smoothed
+    smoothed: Float[np.ndarray, " N"] = curve.smoothed
     fall = smoothed[0] - smoothed.min()
-    if not fall > LEAST_FALL * abs(smoothed[0]):
+    if not fall > max(CERTAIN * curve.noise, ROUNDING * abs(smoothed[0])):
         return None
     return two_digits(curve.rates[int(np.argmax(smoothed <= smoothed[0] - FALLEN * fall))])
 
@@ -223,7 +276,10 @@ def refusal(curve: Curve, rates: Range) -> str:
     if len(curve.losses) < LEAST_STEPS:
         last = f"{curve.rates[-1]:.2g}" if curve.rates else f"{rates.minimum:.2g}"
         return f"the loss was lost at a rate of {last} already; lower --min"
-    return f"the loss fell at no rate from {rates.minimum:g} to {rates.maximum:g}; raise --max or --steps"
+    return (
+        f"from rate {rates.minimum:g} to {rates.maximum:g} the loss fell by no more than chance; raise --steps, "
+        f"--max or trainer.batch_size"
+    )
 
 
 def two_digits(value: float) -> float:
@@ -234,13 +290,14 @@ def two_digits(value: float) -> float:
 def picture(curve: Curve, suggested: float | None) -> Picture:
     """The loss over the rate, and the suggestion."""
     drawn, (axes,) = figure(7.0, 4.0)
-    axes.plot(curve.rates, curve.losses, color=FAINT, linewidth=0.8, label="each step")
+    axes.plot(curve.rates, curve.compared, color=FAINT, linewidth=0.8, label="each step")
     axes.plot(curve.rates, curve.smoothed, color=INK, linewidth=1.6, label="smoothed")
     if suggested is not None:
         axes.axvline(suggested, color=ACCENT, linewidth=1.2, label=f"suggested: {suggested:g}")
     axes.set_xscale("log")
-    low, high = float(curve.smoothed.min()), max(curve.smoothed[0], float(np.median(curve.losses)))
-    axes.set_ylim(low - 0.1 * (high - low), high + 0.6 * (high - low))
+    low, high = curve.compared[: len(curve.losses) // 2].min(), curve.compared[: len(curve.losses) // 2].max()
+    low = min(low, curve.smoothed.min())
+    axes.set_ylim(low - 0.1 * (high - low), high + 0.4 * (high - low))
     axes.set_xlabel("learning rate", fontsize=9, color=INK)
     axes.set_ylabel("training loss", fontsize=9, color=INK)
     axes.legend(fontsize=8, frameon=False)

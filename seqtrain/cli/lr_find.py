@@ -20,7 +20,7 @@ def main(arguments: list[str]) -> int:
     """Runs a range test on what the arguments describe, and prints the command that trains with its outcome."""
     options, overrides = parser().parse_known_args(arguments)
     for each in overrides:
-        if "=" not in each and not each.startswith("~"):
+        if each.startswith("-") or ("=" not in each and not each.startswith("~")):
             hint = "; it finds one rate at a time" if each in ("-m", "--multirun") else ""
             raise ConfigError(f"lr_find {each}: no such option{hint}; see seqtrain lr_find --help")
 
