@@ -87,7 +87,7 @@ def measure(task: str, batches: int) -> Measured | None:
     preparing = [milliseconds(lambda each=each: each.task.prepare(each.data_dir, 0)) / 1e3 for each in (first, second)]
     config, examples = second, second.task.examples(Split.TRAIN)
     model = build_model(config.model, config.task.spec, config.decoder)
-    optimizer = config.optimizer.build(list(model.parameters()))
+    optimizer = config.optimizer.build(model)
 
     def step(batch: object) -> None:
         outputs, _ = model(batch)

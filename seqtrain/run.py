@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import torch
 from rich.console import Console
 from rich.text import Text
 
@@ -17,6 +18,7 @@ from seqtrain.device import make_deterministic, pick_device, pick_precision, tun
 from seqtrain.errors import ConfigError, TrainingError
 from seqtrain.evaluator import Interrupted
 from seqtrain.gallery import gallery, graph_batch
+from seqtrain.model import Model
 from seqtrain.models import DecoderSpec, ModelSpec, build_model, refusal
 from seqtrain.report import end_panel, start_panel
 from seqtrain.resuming import changed
@@ -117,21 +119,8 @@ def train(
     state: checkpoint.Checkpoint | None,
 ) -> Outcome:
     """Prepares data and model, claims the folder, trains, and tests the best checkpoint."""
-    if config.trainer.tune_allocator:
-        tune_allocator()
-    if config.deterministic:
-        make_deterministic()
-    check_pair(config)
-    check_smoothing(config)
-    device = pick_device(config.device)
-    pick_precision(config.trainer.amp, device)
-    check_end(config)
+    model, device = prepared(config)
     task = config.task
-    task.prepare(config.data_dir, config.seed_of("data"))
-    seed_torch(config.seed_of("init"), "init")
-    model = build_model(config.model, task.spec, config.decoder)
-    seed_torch(config.seed_of("dropout"), "dropout")
-
     with ExitStack() as stack:
         folder = stack.enter_context(claim())
         keep_assets(folder, task.assets(), resumed=state is not None)
@@ -161,6 +150,24 @@ def train(
         log.say(start_panel(config, model, trainer, baseline))
         describe(log, model, baseline)
         return finish(config, trainer, baseline, log, stop)
+
+
+def prepared(config: RunConfig) -> tuple[Model, torch.device]:
+    """Checks what can be checked without data, then reads the data and builds the model."""
+    if config.trainer.tune_allocator:
+        tune_allocator()
+    if config.deterministic:
+        make_deterministic()
+    check_pair(config)
+    check_smoothing(config)
+    device = pick_device(config.device)
+    pick_precision(config.trainer.amp, device)
+    check_end(config)
+    config.task.prepare(config.data_dir, config.seed_of("data"))
+    seed_torch(config.seed_of("init"), "init")
+    model = build_model(config.model, config.task.spec, config.decoder)
+    seed_torch(config.seed_of("dropout"), "dropout")
+    return model, device
 
 
 def finish(config: RunConfig, trainer: Trainer, baseline: dict[str, float], log: RunLog, stop: StopFlag) -> Outcome:

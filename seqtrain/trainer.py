@@ -78,7 +78,7 @@ class Trainer:
         if config.compile:
             self.evaluator.network = torch.compile(self.model, dynamic=True)  # lengths differ from batch to batch
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
-        self.optimizer = optimizer.build(self.parameters)
+        self.optimizer = optimizer.build(self.model)
         self.options = [{k: v for k, v in group.items() if k != "params"} for group in self.optimizer.param_groups]
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == torch.float16)
         self.ema = None if config.ema is None else AveragedWeights(self.parameters, config.ema)
