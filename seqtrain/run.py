@@ -1,12 +1,14 @@
 """One run from its configuration to its summary, in a folder of its own."""
 
+import os
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import torch
 from rich.console import Console
 from rich.text import Text
 
@@ -15,6 +17,7 @@ from seqtrain.config import RunConfig, Tree, build_config, build_word
 from seqtrain.device import make_deterministic, pick_device, pick_precision, tune_allocator
 from seqtrain.errors import ConfigError, TrainingError
 from seqtrain.evaluator import Interrupted
+from seqtrain.launcher import in_team
 from seqtrain.models import DecoderSpec, ModelSpec, build_model, refusal
 from seqtrain.report import end_panel, start_panel
 from seqtrain.resuming import changed
@@ -22,13 +25,17 @@ from seqtrain.run_folder import held, keep_assets, read_finished, read_overrides
 from seqtrain.runlog import RunLog
 from seqtrain.scheduler import Moment
 from seqtrain.seeding import seed_torch
-from seqtrain.signals import StopFlag, stop_on_signal
+from seqtrain.signals import stop_on_signal
+from seqtrain.silent_log import SilentLog
 from seqtrain.spec import TaskSpec
 from seqtrain.summary import summarize
 from seqtrain.tasks import Split
+from seqtrain.team import Team, gathered, placed
 from seqtrain.trainer import Trainer
 from seqtrain.trainer_config import TrainerConfig
 from seqtrain.words import words
+
+DRY_RUN_DONE = "dry run: one batch went through training, validation, checkpoint and test; nothing was kept"
 
 
 @dataclass(frozen=True)
@@ -57,17 +64,21 @@ def start(tree: Tree, overrides: list[str], folder: Path, console: Console) -> O
     """
     config = build_config(tree)
 
-    def claim() -> Path:
+    def claim(stack: ExitStack) -> Path:
         claimed = reserve(folder)
+        stack.enter_context(held(claimed))
         write_config(claimed, config, tree, overrides)
         return claimed
 
-    if not config.trainer.dry_run:
-        return train(config, claim, console, state=None)
-    with TemporaryDirectory(prefix="seqtrain-") as scratch:
-        outcome = train(replace(config, trainer=one_batch(config.trainer)), lambda: Path(scratch), console, state=None)
-    console.print("dry run: one batch went through training, validation, checkpoint and test; nothing was kept")
-    return outcome
+    device = check(config)
+    with gathered(device) as team:
+        console = console if team.first else Console(quiet=True)
+        if not config.trainer.dry_run:
+            return train(config, device, team, claim, console, state=None)
+        with TemporaryDirectory(prefix="seqtrain-") as scratch:
+            outcome = train(config, device, team, lambda _: Path(scratch), console, state=None)
+        console.print(DRY_RUN_DONE)
+        return outcome
 
 
 def resume(folder: Path, console: Console, overrides: list[str] | None = None) -> Outcome:
@@ -92,53 +103,52 @@ def resume(folder: Path, console: Console, overrides: list[str] | None = None) -
     tree = changed(tree, overrides or [])
     config = build_config(tree)
 
-    def claim() -> Path:
+    def claim(stack: ExitStack) -> Path:  # noqa: ARG001  # it is held since its checkpoint was read
         if overrides:
             write_config(folder, config, tree, [*read_overrides(folder), *overrides])
         return folder
 
-    with held(folder):
-        state, warnings = checkpoint.load_newest(folder / checkpoint.FOLDER)
+    device = check(config)
+    with gathered(device) as team, held(folder) if team.first else nullcontext():
+        console = console if team.first else Console(quiet=True)
+        state, warnings = team.tell(lambda: checkpoint.load_newest(folder / checkpoint.FOLDER))
         for warning in warnings:
             console.print(Text(f"warning: {warning}; using an earlier checkpoint", style="yellow"))
-        return train(config, claim, console, state)
+        return train(config, device, team, claim, console, state)
 
 
 def train(
-    config: RunConfig, claim: Callable[[], Path], console: Console, state: checkpoint.Checkpoint | None
+    config: RunConfig,
+    device: torch.device,
+    team: Team,
+    claim: Callable[[ExitStack], Path],
+    console: Console,
+    state: checkpoint.Checkpoint | None,
 ) -> Outcome:
     """Prepares data and model, claims the folder, trains, and tests the best checkpoint."""
     if config.trainer.tune_allocator:
         tune_allocator()
     if config.deterministic:
         make_deterministic()
-    check_pair(config)
-    check_smoothing(config)
-    device = pick_device(config.device)
-    pick_precision(config.trainer.amp, device)
-    check_end(config)
     task = config.task
-    task.prepare(config.data_dir, config.seed_of("data"))
+    with team.one_before_others():
+        task.prepare(config.data_dir, config.seed_of("data"))
     seed_torch(config.seed_of("init"), "init")
     model = build_model(config.model, task.spec, config.decoder)
-    seed_torch(config.seed_of("dropout"), "dropout")
+    seed_torch(config.seed_of("dropout"), "dropout" if team.first else f"dropout of process {team.rank}")
 
     with ExitStack() as stack:
-        folder = claim()
-        if state is None:
-            stack.enter_context(held(folder))
-        keep_assets(folder, task.assets(), resumed=state is not None)
+        folder = team.tell(lambda: claim(stack))
+        if team.first:
+            keep_assets(folder, task.assets(), resumed=state is not None)
         stop = stack.enter_context(stop_on_signal())
-        log = stack.enter_context(
-            RunLog(
-                folder,
-                console,
-                None if state is None else state["progress"]["step"],
-                tolerant=config.trainer.on_save_error == "continue",
-            )
-        )
+        tolerant = config.trainer.on_save_error == "continue"
+        log: RunLog | SilentLog = SilentLog(folder)
+        if team.first:
+            resumed_from = None if state is None else state["progress"]["step"]
+            log = stack.enter_context(RunLog(folder, console, resumed_from, tolerant=tolerant))
         trainer = Trainer(
-            config.trainer,
+            one_batch(config.trainer) if config.trainer.dry_run else config.trainer,
             model,
             task,
             config.optimizer,
@@ -147,16 +157,23 @@ def train(
             seed=config.seed_of("order"),
             log=log,
             stop=stop,
+            team=team,
         )
         if state is not None:
             trainer.load_state_dict(state)
+            if (before := 1 + len(state.get("rng_of_others", []))) != team.size:
+                log.warn(
+                    f"{before} processes wrote the checkpoint and {team.size} go on from it: all is as it was, but "
+                    f"dropout draws other numbers than it would have"
+                )
         baseline = task.baseline()
         log.say(start_panel(config, model, trainer, baseline))
-        return finish(config, trainer, baseline, log, stop)
+        return finish(config, trainer, baseline)
 
 
-def finish(config: RunConfig, trainer: Trainer, baseline: dict[str, float], log: RunLog, stop: StopFlag) -> Outcome:
+def finish(config: RunConfig, trainer: Trainer, baseline: dict[str, float]) -> Outcome:
     """Runs the loop and writes the summary, whatever comes of it."""
+    log, stop = trainer.log, trainer.stop
     log.summary(summarize(config, trainer, baseline, "running", None, {}))
     test: dict[str, float] = {}
     try:
@@ -206,6 +223,36 @@ def one_batch(config: TrainerConfig) -> TrainerConfig:
 
 
 # -------------------------------------------------------------------- checks
+
+
+def check(config: RunConfig) -> torch.device:
+    """Finds what can be wrong before data is read; the device of this process.
+
+    Raises:
+        ConfigError: For whatever is wrong.
+    """
+    check_pair(config)
+    check_smoothing(config)
+    device = pick_device(placed(config.device))
+    pick_precision(config.trainer.amp, device)
+    check_end(config)
+    check_processes(config.trainer)
+    return device
+
+
+def check_processes(config: TrainerConfig) -> None:
+    """Raises ConfigError if the processes that are there are not those asked for, or can't share a batch."""
+    processes = int(os.environ["WORLD_SIZE"]) if in_team() else config.devices
+    if config.devices not in (1, processes):
+        raise ConfigError(
+            f"trainer.devices={config.devices}: {processes} processes were started; say trainer.devices={processes}, "
+            f"or start one process and leave the others to it"
+        )
+    if config.batch_size < processes:
+        raise ConfigError(
+            f"trainer.batch_size={config.batch_size}: {processes} processes share each batch; "
+            f"set it to at least {processes}"
+        )
 
 
 def check_pair(config: RunConfig) -> None:
