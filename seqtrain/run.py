@@ -33,6 +33,10 @@ from seqtrain.trainer_config import TrainerConfig
 from seqtrain.words import words
 
 
+BEST_PICTURES = "best"
+"""What TensorBoard shows the best checkpoint's pictures among; those drawn on the way stand in a group of their own."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How a run ended.
@@ -200,7 +204,7 @@ def test_best(trainer: Trainer) -> dict[str, float]:
         log.scalars(progress.best_step, progress.best_step / trainer.feed.steps_per_epoch, progress.seconds, test)
     model, task, device = trainer.model, trainer.task, trainer.device
     drawn = gallery(model, task, trainer.samples(Split.VAL), device, trainer.config.batch_size)
-    log.pictures(progress.best_step, drawn)
+    log.pictures(progress.best_step, drawn, BEST_PICTURES)
     if (reason := log.tensorboard.graph(model, graph_batch(task, device))) is not None:
         log.note(f"the model's graph isn't drawn: {reason}")
     return test
