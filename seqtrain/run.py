@@ -32,7 +32,6 @@ from seqtrain.trainer import Trainer
 from seqtrain.trainer_config import TrainerConfig
 from seqtrain.words import words
 
-
 BEST_PICTURES = "best"
 """What TensorBoard shows the best checkpoint's pictures among; those drawn on the way stand in a group of their own."""
 

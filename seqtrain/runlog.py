@@ -103,7 +103,7 @@ class RunLog:
             self.tensorboard = EventFile(self.folder, step)
 
     def pictures(self, step: int, pictures: Iterable[Picture], group: str = "pictures") -> None:
-        """Shows pictures in a group of TensorBoard's, and leaves each as a file, but for those that no file can show."""
+        """Shows pictures in a group of TensorBoard's, and leaves each as a file, unless no file can show it."""
         for picture in pictures:
             file = picture.file()
             with self.writing():
