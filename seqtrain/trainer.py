@@ -75,6 +75,8 @@ class Trainer:
         self.stop = stop or StopFlag()
         self.precision = pick_precision(config.amp, device, self.model)
         self.evaluator = Evaluator(self.model, task, device, self.precision, config.batch_size, stop=self.stop)
+        if config.compile:
+            self.evaluator.network = torch.compile(self.model, dynamic=True)  # lengths differ from batch to batch
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.optimizer = optimizer.build(self.parameters)
         self.options = [{k: v for k, v in group.items() if k != "params"} for group in self.optimizer.param_groups]
@@ -252,7 +254,8 @@ class Trainer:
         self.tick(training=False)
         self.log.scalars(self.progress.step, self.epoch, self.progress.seconds, values)
         self.save(best=self.monitor.judge(self.progress, values))
-        if pictures_due(len(self.progress.history), self.config.pictures_every) and not self.stop.received:
+        drawn = pictures_due(len(self.progress.history), self.config.pictures_every)
+        if drawn and not self.config.overfit_batches and not self.stop.received:
             self.draw()
 
     def draw(self) -> None:
