@@ -18,12 +18,13 @@ def describe(log: RunLog, model: Model, metrics: Iterable[str]) -> None:
     Args:
         log: Of the run; its folder holds the configuration, or else there is nothing to describe.
         model: As it was built.
-        metrics: What the task measures: of the best validation, the last one and the test there are columns.
+        metrics: What the task measures, the most important first; of the test, the best validation and the last one
+            there are columns.
     """
     if not (log.folder / CONFIG).exists():
         return
     tree = read_tree(log.folder)
-    names = [*metrics, "loss"]
+    names = dict.fromkeys([*metrics, "loss"])
     columns = [f"{of}{name}" for of in ("test/", "val/best_", "val/") for name in names]
     with log.writing():
         log.tensorboard.hyperparameters(hyperparameters(tree, read_overrides(log.folder)), columns)

@@ -162,7 +162,7 @@ def train(
             trainer.load_state_dict(state)
         baseline = task.baseline()
         log.say(start_panel(config, model, trainer, baseline))
-        describe(log, model, baseline)
+        describe(log, model, [task.metric, *baseline])
         return finish(config, trainer, baseline, log, stop)
 
 
