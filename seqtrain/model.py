@@ -92,5 +92,9 @@ class Model(nn.Module, ABC):
         """
 
     @abstractmethod
+    def ends(self) -> tuple[nn.Module, ...]:
+        """The parts that turn elements into features and features into elements; what optimizers for matrices spare."""
+
+    @abstractmethod
     def at_step(self, step: int) -> None:
         """Tells how many optimizer steps have been taken: what depends on that follows."""

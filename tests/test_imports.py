@@ -26,6 +26,8 @@ MAY_IMPORT = {
     "watch": {"batch", "histogram", "model"},
     "gradient_flow": LEAVES | {"tasks.task", "tasks.drawing"},
     "loader": {"batch"},
+    "optimizer": {"errors", "limits", "model"},
+    "scheduler": {"errors", "limits"},
     "data": {"data", "errors"},
     "models": LEAVES | {"models"},
     "tasks": LEAVES | {"tasks"},

@@ -126,9 +126,14 @@ def check_jobs(flags: Flags) -> None:
     (jobs,) = BasicSweeper.split_arguments(told, None)
     with composing(flags):
         for overrides in jobs:
-            cfg = hydra.compose("config", overrides=overrides, return_hydra_config=True)
-            HydraConfig.instance().set_config(cfg)
-            build_config(plain(cfg).tree)
+            build_config(composed(overrides).tree)
+
+
+def composed(overrides: list[str]) -> Composed:
+    """What the command line would make of these overrides for a single run; in a context of `composing`."""
+    cfg = hydra.compose("config", overrides=overrides, return_hydra_config=True)
+    HydraConfig.instance().set_config(cfg)
+    return plain(cfg)
 
 
 @contextmanager
@@ -165,17 +170,19 @@ def plain(cfg: DictConfig) -> Composed:
 
 
 def train_here(run: Composed) -> int:
-    """Trains in this process."""
+    """Trains in this process, or in as many as are asked for."""
     from rich.console import Console
 
-    from seqtrain.cli.resume import exit_code
-    from seqtrain.run import resume, start
+    from seqtrain.cli.resume import exit_code, go_on
+    from seqtrain.run import start
     from seqtrain.run_folder import requeued
+    from seqtrain.together import start_together
 
     begun = requeued(run.run_dir, run.overrides)
     if begun is not None:
-        return exit_code(resume(begun, Console()))
-    return exit_code(start(run.tree, run.overrides, run.run_dir, Console()))
+        return go_on(begun, [])
+    code = start_together(run.tree, run.overrides, run.run_dir)
+    return exit_code(start(run.tree, run.overrides, run.run_dir, Console())) if code is None else code
 
 
 def run_apart(run: Composed) -> int:

@@ -44,6 +44,9 @@ class EncoderDecoder(Model):
         self.forcing = spec.forcing(task, 0)
         self.dropout = nn.Dropout(dropout)
 
+    def ends(self) -> tuple[nn.Module, ...]:
+        return self.stem, self.decoder.stem, self.decoder.readout
+
     def at_step(self, step: int) -> None:
         self.forcing = self.spec.forcing(self.task, step)
 

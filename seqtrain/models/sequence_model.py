@@ -56,6 +56,9 @@ class SequenceModel(Model):
         self.task = task
         self.decoder = decoder
 
+    def ends(self) -> tuple[nn.Module, ...]:
+        return self.stem, self.readout
+
     def at_step(self, step: int) -> None: ...
 
     def forward(self, batch: Batch, state: State | None = None) -> tuple[Float[Tensor, "B ..."], State]:
