@@ -52,7 +52,7 @@ class EncoderDecoder(Model):
 
     def generate(self, batch: Batch) -> Int[Tensor, "B U"]:
         assert self.task.align is Align.FREE, "forecasts are answers, not symbols to write"
-        encoded, state = self._encode(batch, None)
+        encoded, state = self.encode(batch)
 
         def step(said: Tensor, state: State) -> tuple[Tensor, State]:
             ones = torch.ones(len(said), dtype=torch.long)
@@ -75,7 +75,8 @@ class EncoderDecoder(Model):
         asked = length_mask(batch.target_lengths, queries.shape[1], queries.device)
         return tuple(part * asked[:, None, :, None] for part in found)
 
-    def _encode(self, batch: Batch, state: State | None) -> tuple[Encoded, State]:
+    def encode(self, batch: Batch, state: State | None = None) -> tuple[Encoded, State]:
+        """Reads a batch: what the decoder can look at, and the encoder's memory, from which it begins."""
         real = RealSteps(batch.lengths, batch.inputs.shape[1], batch.inputs.device)
         features = self.dropout(self.stem(real.zero_padding(batch.inputs)))
         steps, state = self.core(features, batch.lengths, state)
@@ -83,7 +84,7 @@ class EncoderDecoder(Model):
 
     def _answer(self, batch: Batch, state: State | None) -> tuple[Tensor, Tensor, Encoded, State]:
         """The outputs, the decoder core's outputs behind them, what was read, and the encoder's state."""
-        encoded, state = self._encode(batch, state)
+        encoded, state = self.encode(batch, state)
         begun = self.decoder.begin(state)
         if self.task.align is Align.FREE:
             assert batch.target_lengths is not None, "sequences of their own length say how long they are"
@@ -99,14 +100,15 @@ class EncoderDecoder(Model):
         if forcing == 1:
             written = self.decoder(torch.cat([first, truth[:, :-1]], 1), lengths, begun, encoded)
             return written.outputs, written.queries, encoded, state
-        outputs, queries = self._say(first, truth, forcing, int(lengths.max()), begun, encoded)
+        steps = int(lengths.max()) if self.task.align is Align.FREE else self.task.horizon
+        outputs, queries = self._say(first, truth, forcing, steps, begun, encoded)
         return outputs, queries, encoded, state
 
     def _say(
         self, said: Tensor, truth: Tensor, forcing: float, steps: int, state: State, encoded: Encoded
     ) -> tuple[Tensor, Tensor]:
         """Answers one step after the other, each told the truth by chance, else what was answered before."""
-        ones = torch.ones(len(said), dtype=torch.long)
+        ones = torch.ones(said.shape[0], dtype=torch.long)
         outputs, queries = [], []
         for u in range(steps):
             written = self.decoder(said, ones, state, encoded)
