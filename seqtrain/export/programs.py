@@ -4,8 +4,8 @@ import contextlib
 import logging
 import warnings
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -13,9 +13,6 @@ from torch.export import Dim, ExportedProgram
 
 from seqtrain.export.graphs import SIZES, Graph
 from seqtrain.export.parity import ExportError, Program
-
-if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
 
 OPSET = 20
 """The version of ONNX's operators that is written."""
@@ -45,18 +42,17 @@ def save_torch(program: ExportedProgram, path: Path) -> Program:
     return run
 
 
-def save_onnx(program: ExportedProgram, graph: Graph, path: Path) -> Program:
-    """Writes a program as ONNX, and opens it with onnxruntime to be run.
+def need_onnx() -> None:
+    """Raises ExportError if a package that ONNX needs isn't installed; torch would find out later."""
+    for name in ("onnx", "onnxscript", "onnxruntime"):
+        if find_spec(name) is None:
+            raise ExportError(f"{name} isn't installed: pip install 'seqtrain[export]', or leave out --format onnx")
 
-    Raises:
-        ExportError: If a package for it isn't installed.
-    """
-    try:
-        import onnx  # noqa: F401  # torch asks for both only after some seconds of work
-        import onnxruntime
-        import onnxscript  # noqa: F401
-    except ImportError as error:
-        raise ExportError(f"needs the package {error.name}: pip install 'seqtrain[export]'") from None
+
+def save_onnx(program: ExportedProgram, graph: Graph, path: Path) -> Program:
+    """Writes a program as ONNX, and opens it with onnxruntime to be run."""
+    import onnxruntime
+
     inputs, outputs = ([port.name for port in ports] for ports in (graph.inputs, graph.outputs))
     with quiet():
         written = torch.onnx.export(

@@ -53,7 +53,7 @@ def read_scan(
     cell: Cell, w: Weights, x: Tensor, start: State, padding: Tensor | None, mask: Tensor | None
 ) -> tuple[Tensor, State]:
     """Reads as `read_steps` does, by a loop that an exported program keeps as one: T need not be known."""
-    real = x.new_zeros(x.shape[:2], dtype=torch.bool) if padding is None else padding
+    assert padding is not None, "any of the steps of a program's input may be padding"
 
     def step(state: State, now: tuple[Tensor, Tensor]) -> tuple[State, Tensor]:
         features, stop = now
@@ -64,7 +64,7 @@ def read_scan(
         return after, after[0].clone()  # what is carried and what is handed out may not be one tensor
 
     begin = tuple(part.to(x.dtype).clone() for part in start)
-    state, outputs = scan(step, begin, (x.transpose(0, 1), real.t()))
+    state, outputs = scan(step, begin, (x.transpose(0, 1), padding.t()))
     return outputs.transpose(0, 1), state
 
 
