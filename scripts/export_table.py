@@ -55,9 +55,9 @@ def table() -> str:
 def main() -> int:
     """Rewrites the part of the page between the two marks."""
     sys.path.insert(0, str(ROOT))
-    text = PAGE.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    PAGE.write_text(before + BEGIN + table() + END + rest.split(END)[1], encoding="utf-8")
+    written = table()
+    before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
+    PAGE.write_text(before + BEGIN + written + END + rest.split(END)[1], encoding="utf-8")
     return 0
 
 
