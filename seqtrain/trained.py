@@ -13,7 +13,7 @@ from seqtrain.device import pick_device
 from seqtrain.errors import CheckpointError, ConfigError
 from seqtrain.model import Model
 from seqtrain.models import build_model
-from seqtrain.run import read_tree
+from seqtrain.run_folder import read_tree
 from seqtrain.tasks import Task
 
 CHECKPOINTS = {"best": checkpoints.BEST, "last": checkpoints.LAST}
