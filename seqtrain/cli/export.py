@@ -12,8 +12,8 @@ def main(arguments: list[str]) -> int:
     """Exports one run."""
     parser = argparse.ArgumentParser(
         prog="seqtrain export",
-        description="Writes a trained model for use elsewhere. Programs are compared with the model, on batches of many "
-        "shapes; if they stray from it by more than 1e-5, nothing is written.",
+        description="Writes a trained model for use elsewhere. Programs are compared with the model, on batches of "
+        "many shapes; if they stray from it by more than 1e-5, nothing is written.",
     )
     parser.add_argument("run", metavar="RUN", help="a run folder, or `last` for the newest one below outputs")
     parser.add_argument(
@@ -27,10 +27,10 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("--output", type=Path, metavar="DIR", help="where to; by default the folder export in RUN")
     parser.add_argument("--checkpoint", choices=("best", "last"), default="best", help="whose weights; by default best")
-    parser.add_argument("--json", action="store_true", help="for programs: print what model.json holds, and where it is")
+    parser.add_argument("--json", action="store_true", help="for programs: print what model.json holds, and where")
     options = parser.parse_args(arguments)
 
-    from seqtrain.export import export
+    from seqtrain.export.folder import export
     from seqtrain.trained import load
 
     trained = load(options.run, options.checkpoint, device="cpu")

@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from seqtrain.batch import BOS, EOS, PAD, UNK
-from seqtrain.checkpoint import sync_folder, write_atomically
 from seqtrain.errors import UserError
 from seqtrain.export import FORMATS
 from seqtrain.export.graphs import Graph, Port, graphs
 from seqtrain.export.parity import TOLERANCE, ExportError, largest_difference
 from seqtrain.export.programs import OPSET, need_onnx, save_onnx, save_torch, trace
 from seqtrain.export.weights import WEIGHTS, need_safetensors, save_weights
+from seqtrain.files import sync_folder, write_atomically
 from seqtrain.model import Model
-from seqtrain.run import read_tree
+from seqtrain.run_folder import read_tree
 from seqtrain.trained import Trained
 
 DESCRIPTION = "model.json"
@@ -69,7 +69,7 @@ def export(
     model = deepcopy(trained.model).cpu().eval().requires_grad_(False)  # a graph for gradients would take a while
     tree, task = read_tree(trained.folder), trained.task
     assets = task.assets()
-    description = {
+    description: dict[str, Any] = {
         "version": VERSION,
         "made_by": f"seqtrain {version('seqtrain')}",
         "model": trained.config.model_name,
@@ -172,7 +172,7 @@ def replaced(folder: Path) -> Iterator[Path]:
     """A new folder to fill, which takes the place of an old one at the end, or goes if anything goes wrong.
 
     Raises:
-        ExportError: If it can't be made.
+        ExportError: If it can't be made or filled.
     """
     fresh, old = (folder.with_name(f".{folder.name}.{word}-{os.getpid()}") for word in ("new", "old"))
     try:
@@ -187,5 +187,7 @@ def replaced(folder: Path) -> Iterator[Path]:
             folder.rename(old)
         fresh.rename(folder)
         shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        raise ExportError(f"{folder}: can't be written ({error.strerror})") from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)

@@ -219,7 +219,9 @@ def _said(task: TaskSpec) -> str:
 
 
 def _steps(model: EncoderDecoder) -> Port:
-    return Port("steps", torch.float32, ("batch", "steps", *model.core.out_features), "what the encoder made of each step")
+    return Port(
+        "steps", torch.float32, ("batch", "steps", *model.core.out_features), "what the encoder made of each step"
+    )
 
 
 def _state(name: str, parts: list[tuple[int, ...]], meaning: str) -> list[Port]:

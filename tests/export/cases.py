@@ -29,9 +29,7 @@ def small(word: str, **options: object) -> ModelSpec:
     return replace(build_word(ModelSpec, words("model")[word], "model"), hidden_size=8, **options)
 
 
-def built(
-    spec: ModelSpec, task: TaskSpec, decoder: DecoderSpec | None = None
-) -> SequenceModel | EncoderDecoder | None:
+def built(spec: ModelSpec, task: TaskSpec, decoder: DecoderSpec | None = None) -> SequenceModel | EncoderDecoder | None:
     """The model as it is exported; None if it makes no sense on the task."""
     decoder = decoder or DecoderSpec()
     if refusal(spec, decoder, task) is not None:

@@ -9,7 +9,7 @@ import torch
 from seqtrain import checkpoint
 from seqtrain.config import build_config
 from seqtrain.models import build_model
-from seqtrain.run import keep_assets, write_config
+from seqtrain.run_folder import keep_assets, write_config
 from seqtrain.trained import Trained, load
 
 

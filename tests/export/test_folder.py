@@ -5,7 +5,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -72,8 +71,9 @@ def test_an_export_goes_into_the_run_and_replaces_an_earlier_one_as_a_whole(run)
     assert [path.name for path in trained.folder.glob(".export*")] == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("sizes_unknown")
-def test_the_description_tells_what_goes_in_and_what_comes_out(run, monkeypatch):
+def test_the_description_tells_what_goes_in_and_what_comes_out(run):
     trained = run("model=gru", "task=adding", *SMALL)
     exported = export(trained, ["torch"])
     assert {path.name for path in exported.folder.iterdir()} == {"model.json", "model.pt2"}
@@ -130,7 +130,7 @@ def test_a_program_that_strays_is_not_kept(run, tmp_path, monkeypatch):
     trained = run("model=gru", "task=adding", *SMALL)
     monkeypatch.setattr(exporting, "trace", lambda graph: graph)
     monkeypatch.setattr(
-        exporting, "save_torch", lambda graph, path: lambda inputs: tuple(part + 2e-4 for part in graph(*inputs))
+        exporting, "save_torch", lambda graph, _: lambda inputs: tuple(part + 2e-4 for part in graph(*inputs))
     )
     line = fails(trained, ["safetensors", "torch"], tmp_path / "shipped")
     assert "model=gru on task=adding can't be exported to torch: model.pt2 strays from the model by 2.0e-04" in line
@@ -179,11 +179,12 @@ def shipped(run, tmp_path, monkeypatch):
 def test_the_example_of_a_classifier(shipped):
     trained = shipped(*SENTIMENT)
     texts = ["A fine film.", "I can't recommend it, it is slow", "ok"]
-    codes = trained.task.codes
-    ids = [codes.vocabulary.encode(codes.options.split(text)) for text in texts] if False else None
-    found = example(0)["classify"](texts)
-    assert ids is None
-    assert set(found) <= set(codes.classes)
+    expected = []
+    for text in texts:
+        ids = torch.from_numpy(trained.task.codes.vocabulary.encode(trained.task.text_options().words(text)))
+        alone = Batch(ids.unsqueeze(0), torch.tensor([len(ids)]), ids, torch.tensor([0]))
+        expected.append(trained.task.codes.classes[int(trained.model(alone)[0].argmax())])
+    assert example(0)["classify"](texts) == expected
 
 
 @pytest.mark.slow
@@ -209,6 +210,6 @@ def test_the_example_of_a_translation(model, shipped):
     codes = trained.task.codes
     text = "3 March 1999"
     (ids,) = codes.source.encode([text])
-    inputs, lengths = torch.from_numpy(np.asarray(ids)).unsqueeze(0), torch.tensor([len(ids)])
-    written = trained.model.generate(Batch(inputs, lengths, inputs, lengths))
-    assert codes.target.text(np.asarray(example(2)["translate"](text) and written[0])) is not None
+    inputs, lengths = torch.from_numpy(ids).unsqueeze(0), torch.tensor([len(ids)])
+    (written,) = trained.model.generate(Batch(inputs, lengths, inputs, lengths))
+    assert example(2)["translate"](text) == codes.target.text(written.numpy())

@@ -125,8 +125,8 @@ def _batch(inputs: Tensor, lengths: Tensor, told: Tensor) -> object:
 
 def test_a_text_goes_on_from_the_memory_that_a_program_returns():
     (graph,) = graphs_of("lstm", "each, causal")
-    inputs, lengths, *zeros = graph.draw({"batch": 2, "steps": 6}, seed=1)
-    zeros = [torch.zeros_like(part) for part in zeros]
+    inputs, _, *memory = graph.draw({"batch": 2, "steps": 6}, seed=1)
+    zeros = [torch.zeros_like(part) for part in memory]
     whole, *_ = graph(inputs, torch.tensor([6, 6]), *zeros)
     first, *memory = graph(inputs[:, :4], torch.tensor([4, 4]), *zeros)
     then, *_ = graph(inputs[:, 4:], torch.tensor([2, 2]), *memory)
