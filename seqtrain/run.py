@@ -1,20 +1,24 @@
 """One run from its configuration to its summary, in a folder of its own."""
 
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import torch
 from rich.console import Console
 from rich.text import Text
 
 from seqtrain import checkpoint
 from seqtrain.config import RunConfig, Tree, build_config, build_word
+from seqtrain.cover import conclude, describe
 from seqtrain.device import make_deterministic, pick_device, pick_precision, tune_allocator
 from seqtrain.errors import ConfigError, TrainingError
 from seqtrain.evaluator import Interrupted
+from seqtrain.gallery import gallery, graph_batch
+from seqtrain.model import Model
 from seqtrain.models import DecoderSpec, ModelSpec, build_model, refusal
 from seqtrain.report import end_panel, start_panel
 from seqtrain.resuming import changed
@@ -57,15 +61,18 @@ def start(tree: Tree, overrides: list[str], folder: Path, console: Console) -> O
     """
     config = build_config(tree)
 
-    def claim() -> Path:
+    @contextmanager
+    def claim() -> Iterator[Path]:
         claimed = reserve(folder)
-        write_config(claimed, config, tree, overrides)
-        return claimed
+        with held(claimed):
+            write_config(claimed, config, tree, overrides)
+            yield claimed
 
     if not config.trainer.dry_run:
         return train(config, claim, console, state=None)
     with TemporaryDirectory(prefix="seqtrain-") as scratch:
-        outcome = train(replace(config, trainer=one_batch(config.trainer)), lambda: Path(scratch), console, state=None)
+        config = replace(config, trainer=one_batch(config.trainer))
+        outcome = train(config, lambda: nullcontext(Path(scratch)), console, state=None)
     console.print("dry run: one batch went through training, validation, checkpoint and test; nothing was kept")
     return outcome
 
@@ -92,10 +99,11 @@ def resume(folder: Path, console: Console, overrides: list[str] | None = None) -
     tree = changed(tree, overrides or [])
     config = build_config(tree)
 
-    def claim() -> Path:
+    @contextmanager
+    def claim() -> Iterator[Path]:
         if overrides:
             write_config(folder, config, tree, [*read_overrides(folder), *overrides])
-        return folder
+        yield folder
 
     with held(folder):
         state, warnings = checkpoint.load_newest(folder / checkpoint.FOLDER)
@@ -105,28 +113,16 @@ def resume(folder: Path, console: Console, overrides: list[str] | None = None) -
 
 
 def train(
-    config: RunConfig, claim: Callable[[], Path], console: Console, state: checkpoint.Checkpoint | None
+    config: RunConfig,
+    claim: Callable[[], AbstractContextManager[Path]],
+    console: Console,
+    state: checkpoint.Checkpoint | None,
 ) -> Outcome:
     """Prepares data and model, claims the folder, trains, and tests the best checkpoint."""
-    if config.trainer.tune_allocator:
-        tune_allocator()
-    if config.deterministic:
-        make_deterministic()
-    check_pair(config)
-    check_smoothing(config)
-    device = pick_device(config.device)
-    pick_precision(config.trainer.amp, device)
-    check_end(config)
+    model, device = prepared(config)
     task = config.task
-    task.prepare(config.data_dir, config.seed_of("data"))
-    seed_torch(config.seed_of("init"), "init")
-    model = build_model(config.model, task.spec, config.decoder)
-    seed_torch(config.seed_of("dropout"), "dropout")
-
     with ExitStack() as stack:
-        folder = claim()
-        if state is None:
-            stack.enter_context(held(folder))
+        folder = stack.enter_context(claim())
         keep_assets(folder, task.assets(), resumed=state is not None)
         stop = stack.enter_context(stop_on_signal())
         log = stack.enter_context(
@@ -152,7 +148,26 @@ def train(
             trainer.load_state_dict(state)
         baseline = task.baseline()
         log.say(start_panel(config, model, trainer, baseline))
+        describe(log, model, baseline)
         return finish(config, trainer, baseline, log, stop)
+
+
+def prepared(config: RunConfig) -> tuple[Model, torch.device]:
+    """Checks what can be checked without data, then reads the data and builds the model."""
+    if config.trainer.tune_allocator:
+        tune_allocator()
+    if config.deterministic:
+        make_deterministic()
+    check_pair(config)
+    check_smoothing(config)
+    device = pick_device(config.device)
+    pick_precision(config.trainer.amp, device)
+    check_end(config)
+    config.task.prepare(config.data_dir, config.seed_of("data"))
+    seed_torch(config.seed_of("init"), "init")
+    model = build_model(config.model, config.task.spec, config.decoder)
+    seed_torch(config.seed_of("dropout"), "dropout")
+    return model, device
 
 
 def finish(config: RunConfig, trainer: Trainer, baseline: dict[str, float], log: RunLog, stop: StopFlag) -> Outcome:
@@ -169,14 +184,13 @@ def finish(config: RunConfig, trainer: Trainer, baseline: dict[str, float], log:
         reason = str(error) or type(error).__name__
         with suppress(TrainingError):  # a full disk may be the reason itself
             log.summary(summarize(config, trainer, baseline, "failed", reason, test))
-        if "does not have a deterministic implementation" in reason:
-            raise TrainingError(
-                f"deterministic=true: {reason.partition('. ')[0]}; leave it out, or choose another model"
-            ) from error
+        if told := explained(error, config):
+            raise told from error
         raise
     status, end = ("stopped", stop.received) if stop.received else ("finished", end)
     summary = summarize(config, trainer, baseline, status, end, test)
     log.summary(summary)
+    conclude(log, summary)
     if not config.trainer.dry_run:
         log.say(end_panel(summary, log.folder))
     return Outcome(log.folder, summary, stop.received)
@@ -194,8 +208,23 @@ def test_best(trainer: Trainer) -> dict[str, float]:
     progress, log = trainer.progress, trainer.log
     test = trainer.evaluate(Split.TEST)
     log.scalars(progress.best_step, progress.best_step / trainer.feed.steps_per_epoch, progress.seconds, test)
-    log.pictures(progress.best_step, trainer.task.pictures(trainer.samples(Split.VAL)))
+    model, task, device = trainer.model, trainer.task, trainer.device
+    log.pictures(
+        progress.best_step, gallery(model, task, trainer.samples(Split.VAL), device, trainer.config.batch_size)
+    )
+    if (reason := log.tensorboard.graph(model, graph_batch(task, device))) is not None:
+        log.note(f"the model's graph isn't drawn: {reason}")
     return test
+
+
+def explained(error: BaseException, config: RunConfig) -> TrainingError | None:
+    """What an error of torch's says of an option that can't be honoured here."""
+    reason = " ".join(str(error).split())
+    if "does not have a deterministic implementation" in reason:
+        return TrainingError(f"deterministic=true: {reason.partition('. ')[0]}; leave it out, or choose another model")
+    if config.trainer.compile and type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+        return TrainingError(f"trainer.compile=true: torch.compile fails here ({reason[:200]}); leave it out")
+    return None
 
 
 def one_batch(config: TrainerConfig) -> TrainerConfig:

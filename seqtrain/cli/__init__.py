@@ -15,7 +15,14 @@ from importlib.metadata import version
 from seqtrain.errors import ConfigError, UserError
 from seqtrain.typos import did_you_mean
 
-COMMANDS = {"train": "train", "resume": "resume", "list": "list_words", "data": "data", "export": "export"}
+COMMANDS = {
+    "train": "train",
+    "resume": "resume",
+    "list": "list_words",
+    "data": "data",
+    "export": "export",
+    "lr_find": "lr_find",
+}
 """Each command and the module of this package whose `main(arguments)` it is."""
 
 ENVIRONMENT = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EIO}

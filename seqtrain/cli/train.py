@@ -126,9 +126,14 @@ def check_jobs(flags: Flags) -> None:
     (jobs,) = BasicSweeper.split_arguments(told, None)
     with composing(flags):
         for overrides in jobs:
-            cfg = hydra.compose("config", overrides=overrides, return_hydra_config=True)
-            HydraConfig.instance().set_config(cfg)
-            build_config(plain(cfg).tree)
+            build_config(composed(overrides).tree)
+
+
+def composed(overrides: list[str]) -> Composed:
+    """What the command line would make of these overrides for a single run; in a context of `composing`."""
+    cfg = hydra.compose("config", overrides=overrides, return_hydra_config=True)
+    HydraConfig.instance().set_config(cfg)
+    return plain(cfg)
 
 
 @contextmanager
