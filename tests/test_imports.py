@@ -46,6 +46,7 @@ MAY_IMPORT = {
     "evaluator": LEAVES | {"device", "loader", "memory", "tasks.task", "team"},
     "feed": {"batch", "loader", "tasks.task", "trainer_config"},
     "monitor": {"errors", "progress", "tasks.task", "trainer_config"},
+    "export": LEAVES | {"export", "files", "models", "run_folder", "trained"},
     "trainer": LEAVES
     | {"gallery", "gradient_flow", "watch"}
     | {"checkpoint", "device", "ema", "evaluator", "feed", "memory", "monitor", "nonfinite", "optimizer", "progress"}
@@ -103,7 +104,8 @@ assert "torch" not in sys.modules
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["list"], ["data"], ["data", "--help"], ["resume", "--help"], ["--cfg", "job"]]
+    "arguments",
+    [["--help"], ["list"], ["data"], ["data", "--help"], ["resume", "--help"], ["export", "--help"], ["--cfg", "job"]],
 )
 def test_help_and_list_answer_without_torch(arguments, tmp_path):
     subprocess.run([sys.executable, "-c", ASK.format(arguments=arguments)], cwd=tmp_path, check=True)
