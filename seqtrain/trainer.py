@@ -19,7 +19,7 @@ from seqtrain.loader import train_loader
 from seqtrain.model import Model, State
 from seqtrain.optimizer import OptimizerSpec
 from seqtrain.runlog import RunLog
-from seqtrain.scheduler import SchedulerSpec
+from seqtrain.scheduler import Moment, SchedulerSpec
 from seqtrain.signals import stop_on_signal
 from seqtrain.tasks.task import Sample, Split, Task
 from seqtrain.trainer_config import TrainerConfig
@@ -140,7 +140,10 @@ class Trainer:
     def train_step(self, batches: list[Batch]) -> None:
         """One optimizer step over the batches, as if they were one: sums travel, one division."""
         count = sum(self.task.count(batch) for batch in batches)
-        rate = self.base_lr * self.scheduler.factor(self.progress.step, self.steps_per_epoch, self.total_steps)
+        moment = Moment(
+            step=self.progress.step, steps_per_epoch=self.steps_per_epoch, total_steps=self.total_steps, history=()
+        )
+        rate = self.base_lr * self.scheduler.factor(moment)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.model.at_step(self.progress.step)

@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "batch": set(),
     "model": {"batch"},
     "picture": set(),
+    "tensorboard": {"picture"},
     "loader": {"batch"},
     "data": {"data", "errors"},
     "models": LEAVES | {"models"},
