@@ -1,17 +1,21 @@
 """A model's answers to a task's examples: scored, or one batch after the other to look at."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from seqtrain.batch import Batch, Examples
+from seqtrain.batch import PAD, Batch, Examples
 from seqtrain.device import autocast
 from seqtrain.loader import eval_loader
 from seqtrain.model import Model, State
 from seqtrain.spec import Align
 from seqtrain.tasks.task import Sample, Task
+
+if TYPE_CHECKING:
+    from seqtrain.tasks.class_scores import ClassScores
 
 
 @dataclass
@@ -45,8 +49,13 @@ class Evaluator:
         with autocast(self.device, self.precision):
             return self.model.generate(batch)
 
-    def evaluate(self, examples: Examples) -> dict[str, float]:
-        """Loss and metrics over all examples: the loss first, then the metric that picks the best checkpoint."""
+    def evaluate(self, examples: Examples, class_scores: "ClassScores | None" = None) -> dict[str, float]:
+        """Loss and metrics over all examples: the loss first, then the metric that picks the best checkpoint.
+
+        Args:
+            examples: What to score.
+            class_scores: What counts the same answers class by class, if that is wanted.
+        """
         metrics = self.task.metrics().to(self.device)
         loss, count = torch.zeros((), device=self.device), 0
         memory: State | None = None
@@ -59,6 +68,8 @@ class Evaluator:
                 count += self.task.count(batch)
                 generated = self.generate(batch) if self.task.spec.align is Align.FREE else None
                 self.task.score(metrics, outputs, batch, generated)
+                if class_scores is not None:
+                    class_scores.add(outputs, batch)
         values = {"loss": float(loss) / count, **{name: float(value) for name, value in metrics.compute().items()}}
         order = sorted(values, key=lambda name: (name != "loss", name != self.task.metric, name))
         return {name: values[name] for name in order}
@@ -76,6 +87,32 @@ class Evaluator:
                 outputs, memory = self.answer(moved, memory, examples)
                 generated = self.generate(moved).cpu() if writes else None
             yield Sample(batch, outputs.cpu(), generated, tuple(part.float().cpu() for part in weights))
+
+    def new_samples(self, examples: Examples, *, attention: bool = False) -> Iterator[Sample]:
+        """New input, which has no targets, answered batch by batch as it is asked for.
+
+        What a model writes for it takes the place of its targets, so that the outputs tell how likely it was.
+
+        Args:
+            examples: The input.
+            attention: Whether the weights of attention are wanted, which costs a second reading.
+        """
+        self.model.eval()
+        for batch in eval_loader(examples, self.batch_size):
+            with torch.inference_mode():
+                moved = batch.to(self.device)
+                generated: Tensor | None = None
+                weights: tuple[Tensor, ...] = ()
+                if self.task.spec.align is Align.FREE:
+                    generated = self.generate(moved)
+                    lengths = (generated != PAD).sum(1).cpu().clamp(min=1)
+                    moved = replace(moved, targets=generated, target_lengths=lengths)
+                    batch = replace(moved, inputs=batch.inputs, targets=generated.cpu())
+                if attention:
+                    weights = self.model.attention_weights(moved)
+                outputs, _ = self.answer(moved, None, examples)
+            written = None if generated is None else generated.cpu()
+            yield Sample(batch, outputs.cpu(), written, tuple(part.float().cpu() for part in weights))
 
 
 def taken_up(memory: State | None, sequences: int) -> State | None:
