@@ -203,6 +203,14 @@ class Task(ABC):
         """
         raise NotImplementedError
 
+    def continued(self, given: Given, record: dict[str, Any]) -> Given:
+        """An input with its answer behind it: asked again, it tells what comes after that.
+
+        Raises:
+            DataError: If an answer doesn't go on where its input ends.
+        """
+        raise DataError(f"{given.place}: {type(self).__name__} goes on no further")
+
     def file_examples(self, paths: Sequence[Path]) -> Examples:
         """A user's labelled data as `examples` gives a split; only after `prepare` or `restore`.
 
