@@ -1,7 +1,7 @@
 """A model's answers to a task's examples: scored, or one batch after the other to look at."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,12 +10,18 @@ from torch import Tensor
 from seqtrain.batch import PAD, Batch, Examples
 from seqtrain.device import autocast
 from seqtrain.loader import eval_loader
+from seqtrain.memory import out_of_memory_told
 from seqtrain.model import Model, State
+from seqtrain.signals import StopFlag
 from seqtrain.spec import Align
 from seqtrain.tasks.task import Sample, Task
 
 if TYPE_CHECKING:
     from seqtrain.tasks.class_scores import ClassScores
+
+
+class Interrupted(Exception):  # noqa: N818  # not an error: somebody asked
+    """An evaluation was asked to stop before its end."""
 
 
 @dataclass
@@ -29,6 +35,7 @@ class Evaluator:
         precision: What matrix products run in; None leaves all in float32.
         batch_size: Examples read at once; no answer depends on it.
         num_workers: Processes that read ahead while a split is scored.
+        stop: Raised by whoever wants a scoring to end before its time.
     """
 
     model: Model
@@ -37,6 +44,7 @@ class Evaluator:
     precision: torch.dtype | None
     batch_size: int
     num_workers: int = 0
+    stop: StopFlag = field(default_factory=StopFlag)
 
     def answer(self, batch: Batch, memory: State | None, examples: Examples) -> tuple[Tensor, State | None]:
         """The model's outputs in full precision, and what the next batch of the examples remembers, if they go on."""
@@ -49,38 +57,50 @@ class Evaluator:
         with autocast(self.device, self.precision):
             return self.model.generate(batch)
 
-    def evaluate(self, examples: Examples, class_scores: "ClassScores | None" = None) -> dict[str, float]:
+    def evaluate(
+        self,
+        examples: Examples,
+        batches: Iterable[Batch] | None = None,
+        class_scores: "ClassScores | None" = None,
+    ) -> dict[str, float]:
         """Loss and metrics over all examples: the loss first, then the metric that picks the best checkpoint.
 
         Args:
-            examples: What to score.
+            examples: A split.
+            batches: Of the split, where not all of it is to be read.
             class_scores: What counts the same answers class by class, if that is wanted.
+
+        Raises:
+            Interrupted: If it is asked to stop.
         """
         metrics = self.task.metrics().to(self.device)
         loss, count = torch.zeros((), device=self.device), 0
         memory: State | None = None
         self.model.eval()
         with torch.inference_mode():
-            for batch in eval_loader(examples, self.batch_size, self.num_workers):
+            for batch in self.batches(examples) if batches is None else batches:
+                if self.stop.received:
+                    raise Interrupted
                 batch = batch.to(self.device)
-                outputs, memory = self.answer(batch, memory, examples)
-                loss += self.task.loss(outputs, batch)
-                count += self.task.count(batch)
-                generated = self.generate(batch) if self.task.spec.align is Align.FREE else None
-                self.task.score(metrics, outputs, batch, generated)
-                if class_scores is not None:
-                    class_scores.add(outputs, batch)
+                with out_of_memory_told(batch):
+                    outputs, memory = self.answer(batch, memory, examples)
+                    loss += self.task.loss(outputs, batch)
+                    count += self.task.count(batch)
+                    generated = self.generate(batch) if self.task.spec.align is Align.FREE else None
+                    self.task.score(metrics, outputs, batch, generated)
+                    if class_scores is not None:
+                        class_scores.add(outputs, batch)
         values = {"loss": float(loss) / count, **{name: float(value) for name, value in metrics.compute().items()}}
         order = sorted(values, key=lambda name: (name != "loss", name != self.task.metric, name))
         return {name: values[name] for name in order}
 
-    def samples(self, examples: Examples) -> Iterator[Sample]:
-        """All examples, answered batch by batch as they are asked for; leaves the model in evaluation mode."""
+    def samples(self, examples: Examples, batches: Iterable[Batch] | None = None) -> Iterator[Sample]:
+        """All examples, or these batches of them, answered as asked for; leaves the model in evaluation mode."""
         memory: State | None = None
         spec = self.task.spec
         writes = spec.align is Align.FREE or (spec.align is Align.EACH and spec.continues)
         self.model.eval()
-        for batch in eval_loader(examples, self.batch_size):
+        for batch in self.batches(examples) if batches is None else batches:
             with torch.inference_mode():
                 moved = batch.to(self.device)
                 weights = self.model.attention_weights(moved, taken_up(memory, len(batch)))
@@ -98,7 +118,7 @@ class Evaluator:
             attention: Whether the weights of attention are wanted, which costs a second reading.
         """
         self.model.eval()
-        for batch in eval_loader(examples, self.batch_size):
+        for batch in self.batches(examples):
             with torch.inference_mode():
                 moved = batch.to(self.device)
                 generated: Tensor | None = None
@@ -113,6 +133,10 @@ class Evaluator:
                 outputs, _ = self.answer(moved, None, examples)
             written = None if generated is None else generated.cpu()
             yield Sample(batch, outputs.cpu(), written, tuple(part.float().cpu() for part in weights))
+
+    def batches(self, examples: Examples) -> Iterable[Batch]:
+        """All examples in batches."""
+        return eval_loader(examples, self.batch_size, num_workers=self.num_workers)
 
 
 def taken_up(memory: State | None, sequences: int) -> State | None:

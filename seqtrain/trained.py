@@ -17,7 +17,7 @@ from seqtrain.evaluator import Evaluator
 from seqtrain.model import Model
 from seqtrain.models import build_model
 from seqtrain.restoring import restore_task, restore_weights
-from seqtrain.run import read_tree
+from seqtrain.run_folder import read_tree
 from seqtrain.tasks import Split, Task
 from seqtrain.tasks.class_scores import ClassScore
 from seqtrain.tasks.given import Given, Source
@@ -108,7 +108,7 @@ class Trained:
         """
         examples = self._examples(data)
         counted = self.task.class_scores()
-        metrics = self.evaluator(batch_size).evaluate(examples, counted)
+        metrics = self.evaluator(batch_size).evaluate(examples, class_scores=counted)
         return Scores(len(examples), metrics, [] if counted is None else counted.rows())
 
     def evaluator(self, batch_size: int | None = None) -> Evaluator:

@@ -10,6 +10,7 @@ import hydra
 import pytest
 import torch
 from hydra.core.hydra_config import HydraConfig
+from workbench import Workbench
 
 from seqtrain.cli.train import plain
 from seqtrain.data import DATASETS
@@ -66,6 +67,15 @@ def compose() -> Iterator[Callable[..., dict[str, Any]]]:
             return plain(cfg).tree
 
         yield composed
+
+
+@pytest.fixture
+def trainer_of(tmp_path) -> Iterator[Workbench]:
+    """Makes trainers on a task that takes no time."""
+    workbench = Workbench(tmp_path)
+    yield workbench
+    for log in workbench.logs:
+        log.close()
 
 
 @pytest.fixture

@@ -25,10 +25,20 @@ MAY_IMPORT = {
     "models": LEAVES | {"models"},
     "tasks": LEAVES | {"tasks"},
     "trainer_config": {"device", "errors", "limits"},
-    "evaluator": LEAVES | {"device", "loader", "tasks.task"},
+    "files": set(),
+    "signals": set(),
+    "progress": set(),
+    "ema": set(),
+    "memory": {"batch", "errors"},
+    "nonfinite": {"errors"},
+    "checkpoint": {"errors", "files"},
+    "saver": {"checkpoint", "errors"},
+    "evaluator": LEAVES | {"device", "loader", "memory", "signals", "tasks.task", "tasks.class_scores"},
+    "feed": {"batch", "loader", "tasks.task", "trainer_config"},
+    "monitor": {"errors", "progress", "tasks.task", "trainer_config"},
     "trainer": LEAVES
-    | {"checkpoint", "runlog", "loader", "device", "optimizer", "scheduler", "signals", "tasks.task", "trainer_config"}
-    | {"evaluator"},
+    | {"checkpoint", "device", "ema", "evaluator", "feed", "memory", "monitor", "nonfinite", "optimizer", "progress"}
+    | {"runlog", "saver", "scheduler", "signals", "tasks.task", "trainer_config"},
 }
 
 

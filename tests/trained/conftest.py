@@ -15,7 +15,7 @@ from seqtrain.run import start
 from seqtrain.runlog import RunLog
 
 SIZES = ["task.train_size=40", "task.val_size=12", "task.test_size=12"]
-SPEECH = ["task=speech", "task.mels=10", "task.train_size=24", "task.val_size=8", "task.test_size=8"]
+SPEECH = ["task=speech", "task.mels=10", "task.train_size=90", "task.val_size=8", "task.test_size=8"]
 KINDS: dict[str, list[str]] = {
     "sentiment": ["task=sentiment", *SIZES],
     "ner": ["task=ner", *SIZES],
@@ -32,7 +32,9 @@ KINDS: dict[str, list[str]] = {
     ],
     "speech": SPEECH,
     "digits": [*SPEECH, "task.target=digits", "task.normalize=utterance"],
-    "moving_mnist": ["model=convlstm", "task=moving_mnist", "task.size=28", "task.frames_in=3", "task.frames_out=2", *SIZES],
+    "moving_mnist": [
+        "model=convlstm", "task=moving_mnist", "task.size=28", "task.frames_in=3", "task.frames_out=2", *SIZES,
+    ],
     "sequential_mnist": ["task=sequential_mnist", *SIZES],
     "adding": ["task=adding", "task.steps=10", *SIZES],
     "copy_memory": ["task=copy_memory", "task.delay=4", "task.length=3", *SIZES],

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-
 import seqtrain
 from seqtrain.spec import Align
 from seqtrain.tasks import Split
@@ -16,10 +15,21 @@ from seqtrain.tasks.given import Given
 from seqtrain.trained import Trained
 
 
-@pytest.fixture(params=[
-        "sentiment", "ner", "crf", "translation", "sine", "series", "speech", "moving_mnist", "sequential_mnist",
-        "adding", "copy_memory",
-    ])
+@pytest.fixture(
+    params=[
+        "sentiment",
+        "ner",
+        "crf",
+        "translation",
+        "sine",
+        "series",
+        "speech",
+        "moving_mnist",
+        "sequential_mnist",
+        "adding",
+        "copy_memory",
+    ]
+)
 def trained(request, run_of) -> Trained:
     trained = seqtrain.load(run_of(request.param))
     trained.task.prepare(trained.config.data_dir, trained.config.seed)
@@ -64,11 +74,18 @@ def by_index(samples: Any, part: Callable[[Any], torch.Tensor]) -> list[torch.Te
 def test_new_input_is_answered_as_the_validation_split_is(trained):
     task, evaluator = trained.task, trained.evaluator()
     if task.spec.align is Align.FREE:
-        def part(sample): return [row[row != 0] for row in sample.generated]
+
+        def part(sample):
+            return [row[row != 0] for row in sample.generated]
     elif task.spec.align is Align.EACH:
-        def part(sample): return [row[:n] for row, n in zip(sample.outputs, sample.batch.lengths, strict=True)]
+
+        def part(sample):
+            return [row[:n] for row, n in zip(sample.outputs, sample.batch.lengths, strict=True)]
     else:
-        def part(sample): return sample.outputs
+
+        def part(sample):
+            return sample.outputs
+
     given = [Given(value, "here") for value in validation_inputs(task)]
     if getattr(task, "calendar", False):  # an array has no dates
         pytest.skip("tested with files")
