@@ -7,17 +7,19 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
-from seqtrain.batch import Examples
+from seqtrain.batch import EOS, Examples
 from seqtrain.config import RunConfig, Tree, build_config
-from seqtrain.device import pick_device, pick_precision
+from seqtrain.device import autocast, pick_device, pick_precision
 from seqtrain.errors import CheckpointError, ConfigError
 from seqtrain.evaluator import Evaluator
 from seqtrain.model import Model
 from seqtrain.models import build_model
 from seqtrain.restoring import restore_task, restore_weights
 from seqtrain.run_folder import read_tree
+from seqtrain.spec import Align
 from seqtrain.tasks import Split, Task
 from seqtrain.tasks.class_scores import ClassScore
 from seqtrain.tasks.given import Given, Source
@@ -74,9 +76,7 @@ class Trained:
         Raises:
             DataError: If one can't be read; names it.
         """
-        if isinstance(inputs, Path):
-            return list(self.answers(self.task.new_inputs(Source(inputs))))
-        return list(self.answers(Given(value, f"input {number}") for number, value in enumerate(inputs, 1)))
+        return list(self.answers(self.given(inputs)))
 
     def answers(
         self, given: Iterable[Given], batch_size: int | None = None, at_once: int | None = None
@@ -91,6 +91,86 @@ class Trained:
         evaluator = self.evaluator(batch_size)
         for some in _some(given, at_once or AT_ONCE * evaluator.batch_size):
             yield from self.task.records(some, evaluator.new_samples(self.task.new_examples(some)))
+
+    def generate(self, inputs: Path | Iterable[Any] | None = None, steps: int | None = None) -> list[dict[str, Any]]:
+        """How the model goes on where inputs end, one record for each: text, a translation, forecast rows, frames.
+
+            trained.generate(["To be, "])
+            trained.generate(Path("sales.csv"), steps=30)
+
+        How text is written is for the options of `load` to say: {"decoder.temperature": 0.5, "task.sample_length": 80}.
+
+        Args:
+            inputs: As of `predict`; None takes some of the run's own data, its end where it goes on in time.
+            steps: Rows or frames; None is as many as the model tells at once. Further ones are told from those before.
+
+        Raises:
+            ConfigError: If the task's answers go on from nothing, or not in steps.
+            DataError: If an input can't be read.
+        """
+        return [record for _, record in self.generated(self.given(inputs), steps)]
+
+    def generated(self, given: Iterable[Given], steps: int | None = None) -> Iterator[tuple[Given, dict[str, Any]]]:
+        """As `generate`, with the input of each record."""
+        ahead = self.task.ahead
+        if steps is not None and ahead is None:
+            raise ConfigError(f"steps={steps}: task={self.config.task_name} doesn't go on in rows or frames")
+        if steps is not None and steps < 1:
+            raise ConfigError(f"steps={steps}: must be at least 1")
+        if ahead is not None:
+            yield from ((each, self._further(each, ahead, steps)) for each in given)
+        elif self.task.spec.align is Align.FREE:
+            for some in _some(given, AT_ONCE * self.config.trainer.batch_size):
+                yield from zip(some, self.answers(some), strict=True)
+        elif self.writes:
+            for each in given:
+                yield each, {**each.told, "prompt": each.value, "text": "".join(self.write(each.value))}
+        else:
+            raise ConfigError(
+                f"task={self.config.task_name}: has nothing to generate; `seqtrain predict` gives its answers"
+            )
+
+    @property
+    def writes(self) -> bool:
+        """Whether the model goes on with text where a text ends."""
+        return self.task.spec.align is Align.EACH and self.task.spec.continues
+
+    def write(self, prompt: str) -> Iterator[str]:
+        """Goes on with a text, piece by piece as it is written.
+
+        Raises:
+            DataError: If the prompt is blank.
+        """
+        batch = self.task.new_examples([Given(prompt, "the prompt")]).batch(np.zeros(1, np.int64), 0)
+        symbols = self.model.write(batch.to(self.device))
+        ids, told = batch.inputs[0], len(self.task.text_of(batch.inputs[0]))
+        while True:
+            with torch.inference_mode(), autocast(self.device, self.evaluator().precision):
+                said = next(symbols, None)
+            if said is None or int(said) == EOS:
+                return
+            ids = torch.cat([ids, said.cpu()])
+            text = self.task.text_of(ids)
+            yield text[told:]
+            told = len(text)
+
+    def given(self, inputs: Path | Iterable[Any] | None) -> Iterator[Given]:
+        """Inputs as `answers` takes them; None is some of the run's own data."""
+        if inputs is None:
+            return self.task.own_inputs(self.config.data_dir, self.config.seed)
+        if isinstance(inputs, Path):
+            return self.task.new_inputs(Source(inputs))
+        return (Given(value, f"input {number}") for number, value in enumerate(inputs, 1))
+
+    def _further(self, given: Given, ahead: str, steps: int | None) -> dict[str, Any]:
+        """The record of an input whose answer goes on for so many steps."""
+        record = next(self.answers([given]))
+        told = record[ahead]
+        while steps is not None and len(told) < steps:
+            given = self.task.continued(given, record)
+            record = next(self.answers([given]))
+            told = np.concatenate([told, record[ahead]]) if isinstance(told, np.ndarray) else told + record[ahead]
+        return {**record, ahead: told[:steps]}
 
     def evaluate(self, data: str | Path | Sequence[Path] = "val", batch_size: int | None = None) -> Scores:
         """How well the model does on a split of the data that it was trained on, or on a labelled file.

@@ -216,6 +216,25 @@ class Task(ABC):
         """
         raise NotImplementedError
 
+    ahead: ClassVar[str | None] = None
+    """Which part of a record goes on where the input ends, if one does: rows or frames."""
+
+    def own_inputs(self, data_dir: Path, seed: int) -> Iterator[Given]:
+        """Inputs to begin with where the user gives none, out of the data itself; never of the test split.
+
+        Raises:
+            DataError: If there are none such.
+        """
+        raise DataError(f"{type(self).__name__} has no input of its own; give it a file")
+
+    def text_of(self, ids: Tensor) -> str:
+        """The text of ids (T,) that a model wrote, where it writes text that goes on from its input."""
+        raise NotImplementedError
+
+    def drawn(self, given: Given, record: dict[str, Any]) -> Picture | None:
+        """An input and its answer to look at; None where there is nothing to see."""
+        return None
+
     def continued(self, given: Given, record: dict[str, Any]) -> Given:
         """An input with its answer behind it: asked again, it tells what comes after that.
 

@@ -22,7 +22,7 @@ from seqtrain.tasks.images import drawing
 from seqtrain.tasks.images.bouncing import Bouncing
 from seqtrain.tasks.images.digits import SIDE, DigitSource, read_digits
 from seqtrain.tasks.images.films import Films, Layout, OwnFilms
-from seqtrain.tasks.images.new_images import film_of, pixels_of, read_films
+from seqtrain.tasks.images.new_images import as_bytes, film_of, pixels_of, read_films
 from seqtrain.tasks.images.patches import fold, unfold
 from seqtrain.tasks.sequences import Sequences
 from seqtrain.tasks.task import Sample, Split, Splits, Task
@@ -76,6 +76,7 @@ class MovingMNIST(Task):
     real_data: ClassVar[str | None] = "mnist"
     metric: ClassVar[str] = "mse"
     higher_is_better: ClassVar[bool] = False
+    ahead: ClassVar[str | None] = "frames"
 
     frames_in: int = 10
     frames_out: int = 10
@@ -228,11 +229,19 @@ class MovingMNIST(Task):
         for frames in self._pixels(sample.outputs)[:, :, 0]:
             yield {"frames": (255 * frames).round().to(torch.uint8).numpy()}
 
+    def own_inputs(self, data_dir: Path, seed: int) -> Iterator[new.Given]:
+        """The first film of the validation split, as far as it is seen."""
+        self.prepare(data_dir, seed)
+        seen = self.examples(Split.VAL).batch(np.zeros(1, np.int64), 0).inputs
+        yield new.Given(unfold(seen, self.patch)[0, :, 0].numpy(), "validation film 0")
+
+    def drawn(self, given: new.Given, record: dict[str, Any]) -> Picture:
+        """The film, in a frame that lights up where prediction begins."""
+        return Picture("film", drawing.ahead(as_bytes(pixels_of(given, 3))[-self.frames_in :], record["frames"]))
+
     def continued(self, given: new.Given, record: dict[str, Any]) -> new.Given:
         """The film and the frames predicted."""
-        film, frames = pixels_of(given, 3), record["frames"]
-        seen = film if film.dtype == np.uint8 else (255 * film).round().astype(np.uint8)
-        return replace(given, value=np.concatenate([seen, frames]))
+        return replace(given, value=np.concatenate([as_bytes(pixels_of(given, 3)), record["frames"]]))
 
     def file_examples(self, paths: Sequence[Path]) -> Films:
         """The films of a .npy or .npz file."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Shaped, UInt8
 from numpy.typing import NDArray
 
 from seqtrain.errors import DataError
@@ -67,7 +67,12 @@ def image_of(given: Given, size: tuple[int, int]) -> Shaped[np.ndarray, "Y X"]:
     image = pixels_of(given, 2)
     if image.shape != size:
         raise DataError(f"{given.place}: an image of {_shown(size)} pixels is expected")
-    return image if image.dtype == np.uint8 else (255 * image).round().astype(np.uint8)
+    return as_bytes(image)
+
+
+def as_bytes(pixels: NDArray[np.generic]) -> UInt8[np.ndarray, "..."]:
+    """Pixels in steps of 1/255."""
+    return pixels if pixels.dtype == np.uint8 else np.rint(255 * pixels.astype(np.float32)).astype(np.uint8)
 
 
 def pixels_of(given: Given, axes: int) -> NDArray[np.generic]:

@@ -237,8 +237,9 @@ class LanguageModelling(Task):
         return read_texts(source, Columns())
 
     def new_examples(self, given: Sequence[new.Given]) -> Prompts:
-        """Texts, each read by itself from nothing."""
-        return Prompts([self.ids_of(each.text()) for each in given])
+        """Texts, each read by itself from nothing; of a blank one, at least a symbol that is known."""
+        ids = [self.ids_of(each.value if each.value in self.vocabulary.words else each.text()) for each in given]
+        return Prompts(ids)
 
     def answer(self, given: Sequence[new.Given], sample: Sample) -> Iterator[dict[str, Any]]:
         """What is likely to come next after each text, and the bits that each of its own symbols took on average.
@@ -255,6 +256,11 @@ class LanguageModelling(Task):
             told = [{"symbol": symbol, "probability": round(chance, DIGITS)} for symbol, chance in symbols]
             bits = None if length == 1 else round(float(nats[row]) / (length - 1) / math.log(2), DIGITS)
             yield {"text": each.value, "bits": bits, "next": told}
+
+    def own_inputs(self, data_dir: Path, seed: int) -> Iterator[new.Given]:
+        """The beginning of a line; where the text has no lines, its most frequent symbol."""
+        words = self.vocabulary.words
+        yield new.Given("\n" if "\n" in words else words[0], "the prompt")
 
     def file_examples(self, paths: Sequence[Path]) -> EvaluationChunks:
         """All of a text, read as the validation text is."""

@@ -13,10 +13,17 @@ from torch import Tensor
 
 from seqtrain.batch import Batch, Examples
 from seqtrain.errors import DataError
+from seqtrain.picture import Picture
 from seqtrain.tasks.given import Given, Source
+from seqtrain.tasks.series import drawing
 from seqtrain.tasks.series.csv_files import Series, read_series
 from seqtrain.tasks.series.forecasting import Windows
 from seqtrain.tasks.task import Sample
+
+SHOWN = 8
+"""Channels in a picture."""
+SEEN = 3
+"""How many times as many rows as are forecast a picture shows before them."""
 
 Rows = list[dict[str, Any]]
 """Forecast rows: their date or number, and the value of each channel."""
@@ -94,6 +101,15 @@ def rows_after(series: Series, names: Sequence[str], values: Float32[np.ndarray,
         # As short as tells it from its neighbours in 32 bits.
         rows.append({**when, **{name: float(str(value)) for name, value in zip(names, row, strict=True)}})
     return rows
+
+
+def drawn_ahead(series: Series, forecast: Rows) -> Picture:
+    """The end of a series' channels, each with its forecast behind it."""
+    names = [name for name in forecast[0] if name in series.columns][:SHOWN]
+    seen = min(len(series.values), SEEN * len(forecast))
+    told = np.array([[row[name] for name in names] for row in forecast], np.float32)
+    values = series.values[-seen:, [series.columns.index(name) for name in names]]
+    return Picture("forecast", drawing.ahead(names, values.T, told.T))
 
 
 def followed(given: Given, series: Series, forecast: Rows) -> Given:

@@ -20,6 +20,7 @@ from seqtrain.tasks import given as new
 from seqtrain.tasks.series import drawing
 from seqtrain.tasks.series.ahead import (
     Ahead,
+    drawn_ahead,
     ending,
     followed,
     forecast_of,
@@ -249,6 +250,15 @@ class CsvForecasting(Forecasting):
         names = [self.scaler.columns[place] for place in self.scaler.told]
         for each, values in zip(given, forecast_of(samples, said, len(given)), strict=True):
             yield {**each.told, "forecast": rows_after(series_of(each, self.scaler.columns), names, values)}
+
+    def own_inputs(self, data_dir: Path, seed: int) -> Iterator[new.Given]:
+        """The series itself, to its end."""
+        series = self.read(data_dir)
+        yield new.Given(series, str(series.path))
+
+    def drawn(self, given: new.Given, record: dict[str, Any]) -> Picture:
+        """The end of each channel and its forecast."""
+        return drawn_ahead(series_of(given, self.scaler.columns), record["forecast"])
 
     def continued(self, given: new.Given, record: dict[str, Any]) -> new.Given:
         """The series and its forecast, where every channel was forecast."""

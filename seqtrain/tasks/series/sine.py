@@ -19,7 +19,16 @@ from seqtrain.seeding import stream
 from seqtrain.spec import TaskSpec
 from seqtrain.tasks import drawing
 from seqtrain.tasks.given import Given, Source
-from seqtrain.tasks.series.ahead import Ahead, ending, followed, forecast_of, read_new_series, rows_after, series_of
+from seqtrain.tasks.series.ahead import (
+    Ahead,
+    drawn_ahead,
+    ending,
+    followed,
+    forecast_of,
+    read_new_series,
+    rows_after,
+    series_of,
+)
 from seqtrain.tasks.series.forecasting import Forecasting, Windows
 from seqtrain.tasks.task import Sample, Split, Splits
 
@@ -128,6 +137,15 @@ class Sine(Forecasting):
         for each, values in zip(given, forecast_of(samples, said, len(given)), strict=True):
             series = series_of(each, CHANNEL)
             yield {**each.told, "forecast": rows_after(series, series.columns, values)}
+
+    def own_inputs(self, data_dir: Path, seed: int) -> Iterator[Given]:
+        """The first series of the validation split, as far as it is seen."""
+        self.prepare(data_dir, seed)
+        yield Given(self._examples[Split.VAL].window(np.zeros(1, np.int64))[0, : self.lookback], "validation series 0")
+
+    def drawn(self, given: Given, record: dict[str, Any]) -> Picture:
+        """The end of the series and its forecast."""
+        return drawn_ahead(series_of(given, CHANNEL), record["forecast"])
 
     def continued(self, given: Given, record: dict[str, Any]) -> Given:
         """The series and its forecast."""

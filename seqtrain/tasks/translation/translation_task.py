@@ -300,6 +300,12 @@ class TranslationTask(Task):
                 "log_probability": round(float(likely), DIGITS),
             }
 
+    def own_inputs(self, data_dir: Path, seed: int) -> Iterator[new.Given]:
+        """A few texts of the validation split."""
+        self.prepare(data_dir, seed)
+        texts = self.examples(Split.VAL).pairs.sources[:SHOWN]
+        return (new.Given(text, f"validation text {number}") for number, text in enumerate(texts))
+
     def file_examples(self, paths: Sequence[Path]) -> "EncodedPairs":
         """The texts of one file, each with the same line of the other as its translation."""
         if len(paths) != 2:
