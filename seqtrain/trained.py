@@ -124,7 +124,7 @@ class Trained:
                 yield from zip(some, self.answers(some), strict=True)
         elif self.writes:
             for each in given:
-                yield each, {**each.told, "prompt": each.value, "text": "".join(self.write(each.value))}
+                yield each, {**each.told, "prompt": each.value, "text": "".join(self.write(each))}
         else:
             raise ConfigError(
                 f"task={self.config.task_name}: has nothing to generate; `seqtrain predict` gives its answers"
@@ -135,13 +135,14 @@ class Trained:
         """Whether the model goes on with text where a text ends."""
         return self.task.spec.align is Align.EACH and self.task.spec.continues
 
-    def write(self, prompt: str) -> Iterator[str]:
+    def write(self, prompt: str | Given) -> Iterator[str]:
         """Goes on with a text, piece by piece as it is written.
 
         Raises:
             DataError: If the prompt is blank.
         """
-        batch = self.task.new_examples([Given(prompt, "the prompt")]).batch(np.zeros(1, np.int64), 0)
+        given = prompt if isinstance(prompt, Given) else Given(prompt, "the prompt")
+        batch = self.task.new_examples([given]).batch(np.zeros(1, np.int64), 0)
         symbols = self.model.write(batch.to(self.device))
         ids, told = batch.inputs[0], len(self.task.text_of(batch.inputs[0]))
         while True:

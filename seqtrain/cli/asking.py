@@ -60,5 +60,5 @@ def source_of(name: str, layout: str | None) -> Any:
     from seqtrain.tasks.given import Source
 
     if name == "-":
-        return Source(Path("standard input"), sys.stdin.buffer, layout)
+        return Source(Path("standard input"), sys.stdin.buffer, layout)  # type: ignore[arg-type]  # io's own class
     return Source(Path(name), None, layout)

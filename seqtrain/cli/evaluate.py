@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> int:
         "--file", nargs="+", type=Path, metavar="F", help="labelled data instead; of translations, texts and targets"
     )
     parser.add_argument("--json", action="store_true", help="for programs: one JSON object")
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
 
     trained = loaded(options)
     scores = trained.evaluate(options.file or options.split, options.batch_size)

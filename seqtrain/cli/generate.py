@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqtrain.cli.asking import loaded, parser_of
-from seqtrain.cli.predict import given_of, with_films
+from seqtrain.cli.predict import given_of, json_line, with_films
 from seqtrain.errors import ConfigError
 from seqtrain.typos import UnknownKeyError
 
@@ -32,22 +31,25 @@ DECODING = {
 
 def main(arguments: list[str]) -> int:
     """Lets the model go on; what comes of it is printed as it is made, and put into files."""
-    options = parser().parse_args(arguments)
+    options = parser().parse_intermixed_args(arguments)
     if options.prompt and options.file:
         raise ConfigError("--prompt: instead of FILE; give one of them")
     trained = generator(options)
-    given = inputs(trained, options)
-    if trained.writes and not options.json:
-        return tell(trained, given, options.output)
-    for number, (each, record) in enumerate(trained.generated(given, options.steps), 1):
+    check_outputs(trained, options.output)
+    texts: dict[Path, str] = dict.fromkeys([path for path in options.output if path.suffix in TEXTS], "")
+    for number, (given, record) in enumerate(answers(trained, options), 1):
         if options.json:
-            written = with_films(record, Path(), number)
-            sys.stdout.write(json.dumps(written, ensure_ascii=False) + "\n")
-        else:
-            show(trained, each, record, number, options.output)
+            sys.stdout.write(json_line(with_films(record, Path(), number)))
+        elif not trained.writes:
+            show(given, record, number, options.output)
         sys.stdout.flush()
-        for path in options.output:
-            write(path if number == 1 else path.with_stem(f"{path.stem}-{number}"), trained, each, record)
+        for path in texts:
+            texts[path] += TEXTS[path.suffix](record)
+        for path in options.output or default_outputs(trained, options.json):
+            if path not in texts:
+                put(numbered(path, number), picture(trained, given, record))
+    for path, text in texts.items():
+        put(path, text.encode())
     return 0
 
 
@@ -74,7 +76,7 @@ def parser() -> ArgumentParser:
         action="append",
         default=[],
         metavar="F",
-        help="a file as well: .txt, .json, of rows .csv and .png, of frames .gif; may be repeated",
+        help="a file as well: of text .txt and .jsonl, of rows .csv, .jsonl and .png, of frames .gif; may be repeated",
     )
     made.add_argument("--json", action="store_true", help="for programs: one JSON object for each input")
     return made
@@ -93,40 +95,33 @@ def generator(options: Namespace) -> "Trained":
         raise
 
 
-def inputs(trained: "Trained", options: Namespace) -> Iterator["Given"]:
-    """What to go on from."""
+def answers(trained: "Trained", options: Namespace) -> "Iterator[tuple[Given, dict[str, Any]]]":
+    """Each input with its answer; text is printed while it is written."""
     if options.prompt or options.file:
-        return given_of(trained, [options.file] if options.file else [], options.prompt, options.format)
-    return trained.given(None)
-
-
-def tell(trained: "Trained", given: Iterator["Given"], outputs: list[Path]) -> int:
-    """Prints each prompt and, symbol by symbol, what the model writes after it."""
-    told = ""
-    for each in given:
-        pieces = [each.value]
-        sys.stdout.write(each.value)
-        for piece in trained.write(each.value):
+        asked = given_of(trained, [options.file] if options.file else [], options.prompt, options.format, "--prompt")
+    else:
+        asked = trained.given(None)
+    if options.json or not trained.writes or options.steps is not None:
+        yield from trained.generated(asked, options.steps)
+        return
+    for given in asked:
+        pieces = trained.write(given)
+        said = [next(pieces, "")]  # before the prompt is printed, which may be refused
+        sys.stdout.write(given.value + said[0])
+        for piece in pieces:
             sys.stdout.write(piece)
             sys.stdout.flush()
-            pieces.append(piece)
+            said.append(piece)
         sys.stdout.write("\n")
-        told += "".join(pieces) + "\n"
-    for path in outputs:
-        if path.suffix != ".txt":
-            raise ConfigError(f"--output {path}: text goes into a .txt file, or with --json elsewhere")
-        path.write_text(told, encoding="utf-8")
-    return 0
+        yield given, {**given.told, "prompt": given.value, "text": "".join(said)}
 
 
-def show(trained: "Trained", given: "Given", record: dict[str, Any], number: int, outputs: list[Path]) -> None:
-    """Prints one answer: a translation, a table of rows (as CSV where nobody looks), or where a film was put."""
+def show(given: "Given", record: dict[str, Any], number: int, outputs: list[Path]) -> None:
+    """Prints one answer: a translation, rows as a table (as CSV where nobody looks), or where a film is put."""
     rows = record.get("forecast")
-    if rows is None and "frames" in record:
-        paths = [path for path in outputs if path.suffix == ".gif"] or [Path("frames.gif")]
-        if not outputs:
-            write(paths[0] if number == 1 else Path(f"frames-{number}.gif"), trained, given, record)
-        sys.stdout.write(f"{given.place}: {len(record['frames'])} frames in {paths[0]}\n")
+    if "frames" in record:
+        files = ", ".join(str(numbered(path, number)) for path in outputs or [FILM])
+        sys.stdout.write(f"{given.place}: {len(record['frames'])} frames in {files}\n")
     elif rows is None:
         sys.stdout.write(record["translation"] + "\n")
     elif sys.stdout.isatty():
@@ -160,27 +155,54 @@ def csv_of(rows: list[dict[str, Any]]) -> str:
     return text.getvalue()
 
 
-def write(path: Path, trained: "Trained", given: "Given", record: dict[str, Any]) -> None:
-    """Puts one answer into a file, as the file's name asks.
+def text_of(record: dict[str, Any]) -> str:
+    """What was written, on lines of its own."""
+    text: str = record["translation"] if "translation" in record else record["prompt"] + record["text"]
+    return text + "\n"
+
+
+TEXTS: dict[str, Callable[[dict[str, Any]], str]] = {
+    ".txt": text_of,
+    ".jsonl": json_line,
+    ".csv": lambda record: csv_of(record["forecast"]),
+}
+"""Files that hold all answers, by how their names end, and what each answer adds."""
+FILM = Path("frames.gif")
+"""Where films go that nobody named a file for."""
+
+
+def check_outputs(trained: "Trained", outputs: list[Path]) -> None:
+    """Refuses, before anything is made, files that such answers don't go into.
 
     Raises:
-        ConfigError: If it can't be put so.
+        ConfigError: Naming those that they do.
     """
-    rows = record.get("forecast")
-    makers: dict[str, Callable[[], bytes]] = {}
-    if rows is not None:
-        makers[".csv"] = lambda: csv_of(rows).encode()
-    if "frames" not in record:
-        makers[".json"] = lambda: (json.dumps(record, ensure_ascii=False, indent=2) + "\n").encode()
-    if "translation" in record:
-        makers[".txt"] = lambda: (record["translation"] + "\n").encode()
-    if trained.task.ahead is not None:
-        makers[".gif" if "frames" in record else ".png"] = lambda: picture(trained, given, record)
-    if path.suffix not in makers:
-        raise ConfigError(f"--output {path}: such an answer goes into {', '.join(sorted(makers))} files")
+    endings = {None: [".jsonl", ".txt"], "forecast": [".csv", ".jsonl", ".png"], "frames": [".gif"]}
+    for path in outputs:
+        if path.suffix not in endings[trained.task.ahead]:
+            fitting = ", ".join(endings[trained.task.ahead])
+            raise ConfigError(f"--output {path}: answers of task={trained.config.task_name} go into {fitting} files")
+
+
+def default_outputs(trained: "Trained", json: bool) -> list[Path]:
+    """Where pictures go unless it is said: a film can't be printed."""
+    return [FILM] if trained.task.ahead == "frames" and not json else []
+
+
+def numbered(path: Path, number: int) -> Path:
+    """The path of this picture, where each input has one."""
+    return path if number == 1 else path.with_stem(f"{path.stem}-{number}")
+
+
+def put(path: Path, content: bytes) -> None:
+    """Writes a file, whose folder is made if it isn't there.
+
+    Raises:
+        ConfigError: If it can't be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(makers[path.suffix]())
+        path.write_bytes(content)
     except OSError as error:
         raise ConfigError(f"--output {path}: can't be written ({error.strerror})") from None
 

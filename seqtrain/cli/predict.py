@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--format", choices=["lines", "tsv", "csv", "jsonl", "conll"], help="default: by FILE's name")
     parser.add_argument("--output", type=Path, metavar="F", help="where to write; default: standard output")
     parser.add_argument("--films", type=Path, metavar="DIR", default=Path(), help="where films go; default: here")
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
     if options.text and options.files:
         raise ConfigError("--text: instead of FILE; give one of them")
 
@@ -35,13 +35,15 @@ def main(arguments: list[str]) -> int:
     live = not options.text and options.files in ([], ["-"]) and (sys.stdin.isatty() or options.batch_size == 1)
     with output(options.output) as out:
         for number, record in enumerate(trained.answers(asked, options.batch_size, 1 if live else None), 1):
-            out.write(json.dumps(with_films(record, options.films, number), ensure_ascii=False) + "\n")
+            out.write(json_line(with_films(record, options.films, number)))
             out.flush()
     return 0
 
 
-def given_of(trained: "Trained", files: list[str], texts: list[str] | None, layout: str | None) -> Iterator["Given"]:
-    """The inputs that a command line names, as they are read.
+def given_of(
+    trained: "Trained", files: list[str], texts: list[str] | None, layout: str | None, flag: str = "--text"
+) -> Iterator["Given"]:
+    """The inputs that a command line names, as they are read; texts are given by the flag.
 
     Raises:
         DataError: If one can't be read, or none is there.
@@ -50,8 +52,8 @@ def given_of(trained: "Trained", files: list[str], texts: list[str] | None, layo
 
     if texts:
         if not trained.task.takes_text:
-            raise DataError(f"--text: task={trained.config.task_name} reads no text; give it a file")
-        return (Given(text, f"--text {number}") for number, text in enumerate(texts, 1))
+            raise DataError(f"{flag}: task={trained.config.task_name} reads no text; give it a file")
+        return (Given(text, f"{flag} {number}") for number, text in enumerate(texts, 1))
     return chain.from_iterable(_read(trained, name, layout, several=len(files) > 1) for name in files)
 
 
@@ -88,6 +90,14 @@ def output(path: Path | None) -> Iterator[TextIO]:
         raise ConfigError(f"--output {path}: can't be written ({error.strerror})") from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def json_line(record: dict[str, Any]) -> str:
+    """A record on one line, whatever a reader takes for the end of one."""
+    text = json.dumps(record, ensure_ascii=False)
+    for separator in "\x85\u2028\u2029":
+        text = text.replace(separator, f"\\u{ord(separator):04x}")
+    return text + "\n"
 
 
 def with_films(record: dict[str, Any], folder: Path, number: int) -> dict[str, Any]:

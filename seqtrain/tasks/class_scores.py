@@ -60,7 +60,7 @@ class ClassScores(ABC):
             for name, right, answered, true in counts
         ]
 
-    def _count(self, answers: Int[Tensor, " N"], truths: Int[Tensor, " N"], right: Int[Tensor, " M"]) -> None:
+    def _count(self, answers: Int[Tensor, " A"], truths: Int[Tensor, " T"], right: Int[Tensor, " R"]) -> None:
         """Counts ids of classes: of answers, of truths, and of those that agree."""
         size = len(self.names)
         self.answered += answers.cpu().bincount(minlength=size)

@@ -6,8 +6,9 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import BufferedIOBase
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from seqtrain.errors import DataError
 
@@ -65,7 +66,7 @@ class Source:
     """
 
     path: Path
-    stream: BinaryIO | None = None
+    stream: BufferedIOBase | None = None
     layout: str | None = None
 
     def __str__(self) -> str:
@@ -134,13 +135,13 @@ class Source:
                 raise DataError(str(error).replace(str(path), str(self))) from None
 
     @contextmanager
-    def _opened(self) -> Iterator[BinaryIO]:
+    def _opened(self) -> Iterator[BufferedIOBase]:
         if self.stream is not None:
             yield self.stream
             return
         try:
-            with gzip.open(self.path) if self.path.suffix == ".gz" else self.path.open("rb") as stream:
-                yield stream  # type: ignore[misc]  # a gzip file is one for all that is asked of it
+            with gzip.GzipFile(self.path) if self.path.suffix == ".gz" else self.path.open("rb") as stream:
+                yield stream
         except FileNotFoundError:
             raise DataError(f"{self}: no such file") from None
         except EOFError:

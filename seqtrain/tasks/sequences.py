@@ -57,7 +57,7 @@ class Sequences(Examples):
 
     lengths: NDArray[np.int64]
 
-    def __init__(self, rows: Sequence[Shaped[np.ndarray, "T ..."]], targets: Tensor) -> None:
+    def __init__(self, rows: Sequence[Shaped[np.ndarray, "_ ..."]], targets: Tensor) -> None:
         self.lengths = np.array([len(row) for row in rows], np.int64)
         self._rows = rows
         self._targets = targets

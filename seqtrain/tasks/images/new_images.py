@@ -12,7 +12,7 @@ from seqtrain.tasks.images.films import Layout, load_array
 
 
 def read_films(source: Source, layout: Layout | None) -> Iterator[Given]:
-    """The films of a .npy or .npz file: one of (T, Y, X), or several as in training.
+    """The films of a .npy or .npz file: one of (T, Y, X), or several, (N, T, Y, X) unless the layout says otherwise.
 
     Raises:
         DataError: If it can't be read, or has other axes.
@@ -24,8 +24,7 @@ def read_films(source: Source, layout: Layout | None) -> Iterator[Given]:
         return
     if array.ndim != 4:
         raise DataError(f"{source}: {array.ndim} axes, where a film has 3 (frames, rows, columns), and several have 4")
-    first = layout or ("films_first" if array.shape[0] >= array.shape[1] else "frames_first")
-    for number, film in enumerate(array if first == "films_first" else array.swapaxes(0, 1)):
+    for number, film in enumerate(array.swapaxes(0, 1) if layout == "frames_first" else array):
         yield Given(film, f"{source}, film {number}", {"film": number})
 
 

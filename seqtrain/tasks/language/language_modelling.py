@@ -237,8 +237,11 @@ class LanguageModelling(Task):
         return read_texts(source, Columns())
 
     def new_examples(self, given: Sequence[new.Given]) -> Prompts:
-        """Texts, each read by itself from nothing; of a blank one, at least a symbol that is known."""
-        ids = [self.ids_of(each.value if each.value in self.vocabulary.words else each.text()) for each in given]
+        """Texts, each read by itself from nothing; blanks are symbols as well."""
+        ids = [self.ids_of(each.value if isinstance(each.value, str) else each.text()) for each in given]
+        for each, symbols in zip(given, ids, strict=True):
+            if not len(symbols):
+                raise DataError(f"{each.place}: is blank")
         return Prompts(ids)
 
     def answer(self, given: Sequence[new.Given], sample: Sample) -> Iterator[dict[str, Any]]:
