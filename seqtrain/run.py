@@ -1,7 +1,7 @@
 """One run from its configuration to its summary, in a folder of its own."""
 
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -57,15 +57,18 @@ def start(tree: Tree, overrides: list[str], folder: Path, console: Console) -> O
     """
     config = build_config(tree)
 
-    def claim() -> Path:
+    @contextmanager
+    def claim() -> Iterator[Path]:
         claimed = reserve(folder)
-        write_config(claimed, config, tree, overrides)
-        return claimed
+        with held(claimed):
+            write_config(claimed, config, tree, overrides)
+            yield claimed
 
     if not config.trainer.dry_run:
         return train(config, claim, console, state=None)
     with TemporaryDirectory(prefix="seqtrain-") as scratch:
-        outcome = train(replace(config, trainer=one_batch(config.trainer)), lambda: Path(scratch), console, state=None)
+        config = replace(config, trainer=one_batch(config.trainer))
+        outcome = train(config, lambda: nullcontext(Path(scratch)), console, state=None)
     console.print("dry run: one batch went through training, validation, checkpoint and test; nothing was kept")
     return outcome
 
@@ -92,10 +95,11 @@ def resume(folder: Path, console: Console, overrides: list[str] | None = None) -
     tree = changed(tree, overrides or [])
     config = build_config(tree)
 
-    def claim() -> Path:
+    @contextmanager
+    def claim() -> Iterator[Path]:
         if overrides:
             write_config(folder, config, tree, [*read_overrides(folder), *overrides])
-        return folder
+        yield folder
 
     with held(folder):
         state, warnings = checkpoint.load_newest(folder / checkpoint.FOLDER)
@@ -105,7 +109,10 @@ def resume(folder: Path, console: Console, overrides: list[str] | None = None) -
 
 
 def train(
-    config: RunConfig, claim: Callable[[], Path], console: Console, state: checkpoint.Checkpoint | None
+    config: RunConfig,
+    claim: Callable[[], AbstractContextManager[Path]],
+    console: Console,
+    state: checkpoint.Checkpoint | None,
 ) -> Outcome:
     """Prepares data and model, claims the folder, trains, and tests the best checkpoint."""
     if config.trainer.tune_allocator:
@@ -124,9 +131,7 @@ def train(
     seed_torch(config.seed_of("dropout"), "dropout")
 
     with ExitStack() as stack:
-        folder = claim()
-        if state is None:
-            stack.enter_context(held(folder))
+        folder = stack.enter_context(claim())
         keep_assets(folder, task.assets(), resumed=state is not None)
         stop = stack.enter_context(stop_on_signal())
         log = stack.enter_context(
@@ -169,10 +174,8 @@ def finish(config: RunConfig, trainer: Trainer, baseline: dict[str, float], log:
         reason = str(error) or type(error).__name__
         with suppress(TrainingError):  # a full disk may be the reason itself
             log.summary(summarize(config, trainer, baseline, "failed", reason, test))
-        if "does not have a deterministic implementation" in reason:
-            raise TrainingError(
-                f"deterministic=true: {reason.partition('. ')[0]}; leave it out, or choose another model"
-            ) from error
+        if told := explained(error, config):
+            raise told from error
         raise
     status, end = ("stopped", stop.received) if stop.received else ("finished", end)
     summary = summarize(config, trainer, baseline, status, end, test)
@@ -189,13 +192,23 @@ def test_best(trainer: Trainer) -> dict[str, float]:
         Interrupted: If the run is asked to stop meanwhile; a resumed one tests anew.
     """
     trainer.take_best()
+    if trainer.config.overfit_batches:  # there is nothing to be seen but what was learned by heart
+        return {}
     progress, log = trainer.progress, trainer.log
-    test: dict[str, float] = {}
-    if not trainer.config.overfit_batches:
-        test = trainer.evaluate(Split.TEST)
-        log.scalars(progress.best_step, progress.best_step / trainer.feed.steps_per_epoch, progress.seconds, test)
+    test = trainer.evaluate(Split.TEST)
+    log.scalars(progress.best_step, progress.best_step / trainer.feed.steps_per_epoch, progress.seconds, test)
     log.pictures(progress.best_step, trainer.task.pictures(trainer.samples(Split.VAL)))
     return test
+
+
+def explained(error: BaseException, config: RunConfig) -> TrainingError | None:
+    """What an error of torch's says of an option that can't be honoured here."""
+    reason = " ".join(str(error).split())
+    if "does not have a deterministic implementation" in reason:
+        return TrainingError(f"deterministic=true: {reason.partition('. ')[0]}; leave it out, or choose another model")
+    if config.trainer.compile and type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+        return TrainingError(f"trainer.compile=true: torch.compile fails here ({reason[:200]}); leave it out")
+    return None
 
 
 def one_batch(config: TrainerConfig) -> TrainerConfig:

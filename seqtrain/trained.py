@@ -200,7 +200,7 @@ class Trained:
         if size < 1:
             raise ConfigError(f"batch_size={size}: must be at least 1")
         precision = pick_precision(amp, self.device)
-        return Evaluator(self.model, self.task, self.device, precision, size, options.num_workers)
+        return Evaluator(self.model, self.task, self.device, precision, size, num_workers=options.num_workers)
 
     def _examples(self, data: str | Path | Sequence[Path]) -> Examples:
         if data not in list(Split):
