@@ -142,7 +142,8 @@ def test_texts_can_be_given_at_once_and_answers_kept_in_a_file(predict):
 
 
 def test_other_options_can_be_asked_for(predict, run_of):
-    word = seqtrain.load(run_of("sentiment")).task.codes.vocabulary.words[0].upper()
+    words = seqtrain.load(run_of("sentiment")).task.codes.vocabulary.words
+    word = next(word for word in words if word.isalpha()).upper()
     (small,) = predict("sentiment", "--text", word)
     (large,) = predict("sentiment", "--text", word, "--checkpoint", "last", "--set", "task.lowercase=false")
     assert small["probability"] != large["probability"]
