@@ -105,10 +105,9 @@ class RunLog:
     def pictures(self, step: int, pictures: Iterable[Picture], group: str = "pictures") -> None:
         """Shows pictures in a group of TensorBoard's, and leaves each as a file, unless no file can show it."""
         for picture in pictures:
-            file = picture.file()
             with self.writing():
-                if file is not None:
-                    name, content = file
+                if picture.has_file:
+                    name, content = picture.file()
                     (self.folder / PLOTS).mkdir(exist_ok=True)
                     write_atomically(self.folder / PLOTS / name, content)
                 self.tensorboard.picture(step, picture, group)

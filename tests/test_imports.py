@@ -43,7 +43,7 @@ MAY_IMPORT = {
     "launcher": {"errors"},
     "team": {"errors", "launcher", "signals"},
     "silent_log": {"picture", "watch"},
-    "evaluator": LEAVES | {"device", "loader", "memory", "tasks.task", "team"},
+    "evaluator": LEAVES | {"device", "loader", "memory", "tasks.class_scores", "tasks.task", "team"},
     "feed": {"batch", "loader", "tasks.task", "trainer_config"},
     "monitor": {"errors", "progress", "tasks.task", "trainer_config"},
     "export": LEAVES | {"export", "files", "models", "run_folder", "trained"},

@@ -19,10 +19,13 @@ from seqtrain.typos import did_you_mean
 COMMANDS = {
     "train": "train",
     "resume": "resume",
-    "list": "list_words",
-    "data": "data",
+    "eval": "evaluate",
+    "predict": "predict",
+    "generate": "generate",
     "export": "export",
     "lr_find": "lr_find",
+    "list": "list_words",
+    "data": "data",
 }
 """Each command and the module of this package whose `main(arguments)` it is."""
 

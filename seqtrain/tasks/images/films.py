@@ -50,7 +50,7 @@ class OwnFilms:
         Raises:
             DataError: If it can't be read, or its shape or type don't serve.
         """
-        array = _load(self.path)
+        array = load_array(self.path)
         if array.ndim != 4:
             raise DataError(
                 f"{self.path}: {array.ndim} axes, {_shape(array)}; films are (films, frames, rows, columns), or "
@@ -160,7 +160,8 @@ class Films(Examples):
             )
 
 
-def _load(path: Path) -> Shaped[np.ndarray, "..."]:
+def load_array(path: Path) -> Shaped[np.ndarray, "..."]:
+    """The one array of a .npy or .npz file; that of a .npy file is read as it is needed."""
     if path.suffix not in (".npy", ".npz"):
         raise DataError(f"{path}: films are read from .npy and .npz files")
     try:
