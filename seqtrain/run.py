@@ -264,6 +264,7 @@ def summarize(
         "epochs": round(trainer.epoch, 4),
         "seconds": round(progress.seconds, 3),
         "metric": trainer.metric,
+        "higher_is_better": trainer.task.higher_is_better,
         "best": {"step": progress.best_step, **bare(progress.best)},
         "val": bare(progress.val),
         "test": bare(test),
