@@ -20,6 +20,8 @@ MAY_IMPORT = {
     "model": {"batch"},
     "picture": set(),
     "loader": {"batch"},
+    "compare": {"errors", "typos"},
+    "leaderboard": {"compare"},
     "data": {"data", "errors"},
     "models": LEAVES | {"models"},
     "tasks": LEAVES | {"tasks"},
@@ -79,7 +81,8 @@ assert "torch" not in sys.modules
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["list"], ["data"], ["data", "--help"], ["resume", "--help"], ["--cfg", "job"]]
+    "arguments",
+    [["--help"], ["list"], ["data"], ["data", "--help"], ["resume", "--help"], ["compare", "--help"], ["--cfg", "job"]],
 )
 def test_help_and_list_answer_without_torch(arguments, tmp_path):
     subprocess.run([sys.executable, "-c", ASK.format(arguments=arguments)], cwd=tmp_path, check=True)

@@ -13,7 +13,7 @@ from importlib.metadata import version
 from seqtrain.errors import ConfigError, UserError
 from seqtrain.typos import did_you_mean
 
-COMMANDS = {"train": "train", "resume": "resume", "list": "list_words", "data": "data"}
+COMMANDS = {"train": "train", "resume": "resume", "compare": "compare", "list": "list_words", "data": "data"}
 """Each command and the module of this package whose `main(arguments)` it is."""
 
 
