@@ -22,6 +22,7 @@ from seqtrain.errors import CheckpointError, ConfigError
 from seqtrain.models import DecoderSpec, ModelSpec, build_model, refusal
 from seqtrain.report import end_panel, start_panel
 from seqtrain.runlog import SUMMARY, RunLog, leaf
+from seqtrain.scheduler import Moment
 from seqtrain.seeding import seed_torch
 from seqtrain.spec import TaskSpec
 from seqtrain.tasks import Split
@@ -233,7 +234,7 @@ def check_pair(config: RunConfig) -> None:
 def check_end(config: RunConfig) -> None:
     """Raises ConfigError if the schedule must know the run's last step and nothing tells it."""
     told = config.trainer.max_steps is not None or config.trainer.max_epochs is not None
-    config.scheduler.factor(config.scheduler.warmup_steps, steps_per_epoch=1, total_steps=1 if told else None)
+    config.scheduler.factor(Moment(step=0, steps_per_epoch=1, total_steps=1 if told else None))
 
 
 def models_that_fit(decoder: DecoderSpec, task: TaskSpec) -> list[str]:

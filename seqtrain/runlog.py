@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
@@ -14,9 +14,7 @@ from rich.text import Text
 
 from seqtrain.checkpoint import write_atomically
 from seqtrain.picture import Picture
-
-if TYPE_CHECKING:
-    from torch.utils.tensorboard import SummaryWriter
+from seqtrain.tensorboard import EventFile
 
 PLOTS = "plots"
 METRICS, SUMMARY, LOG = "metrics.jsonl", "summary.json", "train.log"
@@ -46,17 +44,7 @@ class RunLog:
         self.metrics = (folder / METRICS).open("a", encoding="utf-8")
         self.lines = (folder / LOG).open("a", encoding="utf-8")
         self.plain = Console(file=self.lines, width=120, color_system=None)
-        self.purge_step = None if resume_step is None else resume_step + 1
-        self._tensorboard: SummaryWriter | None = None
-
-    @property
-    def tensorboard(self) -> "SummaryWriter":
-        """The event file's writer, opened when it is first needed; what a resumed run repeats is purged."""
-        if self._tensorboard is None:
-            from torch.utils.tensorboard import SummaryWriter
-
-            self._tensorboard = SummaryWriter(self.folder / "tensorboard", purge_step=self.purge_step)
-        return self._tensorboard
+        self.tensorboard = EventFile(folder, resume_step)
 
     def say(self, message: Any) -> None:
         """Prints a line, or anything rich can render, to the terminal and to train.log."""
@@ -73,8 +61,7 @@ class RunLog:
         row = {"step": step, "epoch": round(epoch, 4), "seconds": round(seconds, 3), **values}
         self.metrics.write(json.dumps({key: finite(value) for key, value in row.items()}) + "\n")
         self.metrics.flush()
-        for name, value in values.items():
-            self.tensorboard.add_scalar(name, value, step)
+        self.tensorboard.scalars(step, values)
         self.latest |= values
         line = f"step {step:>6}  epoch {epoch:6.2f}  " + "  ".join(
             f"{name} {number(value)}" for name, value in values.items()
@@ -89,7 +76,7 @@ class RunLog:
             name, content = picture.file()
             (self.folder / PLOTS).mkdir(exist_ok=True)
             write_atomically(self.folder / PLOTS / name, content)
-            picture.show(self.tensorboard, step)
+            self.tensorboard.picture(step, picture)
 
     def start_progress(self, step: int, total_steps: int | None, shown: Sequence[str]) -> None:
         """Shows a bar from here to the end, with the latest of these values, where the console is a terminal."""
@@ -125,8 +112,7 @@ class RunLog:
         self.stop_progress()
         self.metrics.close()
         self.lines.close()
-        if self._tensorboard is not None:
-            self._tensorboard.close()
+        self.tensorboard.close()
 
 
 class StepProgress:

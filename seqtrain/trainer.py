@@ -10,17 +10,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from seqtrain.batch import Batch, Examples
+from seqtrain.batch import Batch
 from seqtrain.checkpoint import rng_state, save, set_rng_state
-from seqtrain.device import autocast, pick_precision
+from seqtrain.device import pick_precision
 from seqtrain.errors import CheckpointError, TrainingError
-from seqtrain.loader import eval_loader, train_loader
+from seqtrain.evaluator import Evaluator
+from seqtrain.loader import train_loader
 from seqtrain.model import Model, State
 from seqtrain.optimizer import OptimizerSpec
 from seqtrain.runlog import RunLog
-from seqtrain.scheduler import SchedulerSpec
+from seqtrain.scheduler import Moment, SchedulerSpec
 from seqtrain.signals import stop_on_signal
-from seqtrain.spec import Align
 from seqtrain.tasks.task import Sample, Split, Task
 from seqtrain.trainer_config import TrainerConfig
 
@@ -87,10 +87,10 @@ class Trainer:
         self.seed = seed
         self.log = log
         self.precision = pick_precision(config.amp, device)
+        self.evaluator = Evaluator(self.model, task, device, self.precision, config.batch_size, config.num_workers)
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.optimizer = optimizer.build(self.parameters)
         self.base_lr = optimizer.lr
-        self.spec = task.spec
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == torch.float16)
         self.train_examples = task.examples(Split.TRAIN)
         self.batches_per_epoch = math.ceil(len(self.train_examples) / config.batch_size)
@@ -140,13 +140,16 @@ class Trainer:
     def train_step(self, batches: list[Batch]) -> None:
         """One optimizer step over the batches, as if they were one: sums travel, one division."""
         count = sum(self.task.count(batch) for batch in batches)
-        rate = self.base_lr * self.scheduler.factor(self.progress.step, self.steps_per_epoch, self.total_steps)
+        moment = Moment(
+            step=self.progress.step, steps_per_epoch=self.steps_per_epoch, total_steps=self.total_steps, history=()
+        )
+        rate = self.base_lr * self.scheduler.factor(moment)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.model.at_step(self.progress.step)
         for batch in batches:
             batch = batch.to(self.device)
-            outputs, self.memory = self.answer(batch, self.memory, self.train_examples)
+            outputs, self.memory = self.evaluator.answer(batch, self.memory, self.train_examples)
             loss = self.task.loss(outputs, batch)
             self.scaler.scale(loss / count).backward()
             self.window.loss += loss.detach()
@@ -170,50 +173,15 @@ class Trainer:
             self.progress.batch = 0
             self.memory = None
 
-    def answer(self, batch: Batch, memory: State | None, examples: Examples) -> tuple[Tensor, State | None]:
-        """The model's outputs in full precision, and what the next batch of the examples remembers, if they go on."""
-        with autocast(self.device, self.precision):
-            outputs, state = self.model(batch, taken_up(memory, len(batch)))
-        return outputs.float(), tuple(part.detach() for part in state) if examples.successive else None
-
     def evaluate(self, split: Split) -> dict[str, float]:
         """Loss and metrics over one whole split, by names like `val/accuracy`."""
-        metrics = self.task.metrics().to(self.device)
-        examples = self.task.examples(split)
-        loss, count = torch.zeros((), device=self.device), 0
-        memory: State | None = None
-        self.model.eval()
-        with torch.inference_mode():
-            for batch in eval_loader(examples, self.config.batch_size, self.config.num_workers):
-                batch = batch.to(self.device)
-                outputs, memory = self.answer(batch, memory, examples)
-                loss += self.task.loss(outputs, batch)
-                count += self.task.count(batch)
-                generated = self.generate(batch) if self.spec.align is Align.FREE else None
-                self.task.score(metrics, outputs, batch, generated)
+        values = self.evaluator.evaluate(self.task.examples(split))
         self.model.train()
-        values = {"loss": float(loss) / count, **{name: float(value) for name, value in metrics.compute().items()}}
-        order = sorted(values, key=lambda name: (name != "loss", name != self.task.metric, name))
-        return {f"{split}/{name}": values[name] for name in order}
+        return {f"{split}/{name}": value for name, value in values.items()}
 
     def samples(self, split: Split) -> Iterator[Sample]:
         """One split, answered batch by batch as it is asked for; leaves the model in evaluation mode."""
-        memory: State | None = None
-        writes = self.spec.align is Align.FREE or (self.spec.align is Align.EACH and self.spec.continues)
-        self.model.eval()
-        examples = self.task.examples(split)
-        for batch in eval_loader(examples, self.config.batch_size):
-            with torch.inference_mode():
-                moved = batch.to(self.device)
-                weights = self.model.attention_weights(moved, taken_up(memory, len(batch)))
-                outputs, memory = self.answer(moved, memory, examples)
-                generated = self.generate(moved).cpu() if writes else None
-            yield Sample(batch, outputs.cpu(), generated, tuple(part.float().cpu() for part in weights))
-
-    def generate(self, batch: Batch) -> Tensor:
-        """What the model writes by itself."""
-        with autocast(self.device, self.precision):
-            return self.model.generate(batch)
+        return self.evaluator.samples(self.task.examples(split))
 
     # ---------------------------------------------------------------- once in a while
 
@@ -361,11 +329,6 @@ class Trainer:
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise CheckpointError(f"the checkpoint doesn't fit this run's configuration: {reason}") from error
-
-
-def taken_up(memory: State | None, sequences: int) -> State | None:
-    """What the sequences of a batch remember of the batch before, which may have had more."""
-    return None if memory is None else tuple(part[:, :sequences] for part in memory)
 
 
 def due(step: int, every: int | None) -> bool:

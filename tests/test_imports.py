@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "batch": set(),
     "model": {"batch"},
     "picture": set(),
+    "tensorboard": {"picture"},
     "loader": {"batch"},
     "compare": {"errors", "typos"},
     "leaderboard": {"compare"},
@@ -26,8 +27,10 @@ MAY_IMPORT = {
     "models": LEAVES | {"models"},
     "tasks": LEAVES | {"tasks"},
     "trainer_config": {"device", "errors", "limits"},
+    "evaluator": LEAVES | {"device", "loader", "tasks.task"},
     "trainer": LEAVES
-    | {"checkpoint", "runlog", "loader", "device", "optimizer", "scheduler", "signals", "tasks.task", "trainer_config"},
+    | {"checkpoint", "runlog", "loader", "device", "optimizer", "scheduler", "signals", "tasks.task", "trainer_config"}
+    | {"evaluator"},
 }
 
 
