@@ -14,10 +14,17 @@ if TYPE_CHECKING:
 def main(arguments: list[str]) -> int:
     """Resumes one run; starts it, if it was stopped before its first checkpoint."""
     parser = argparse.ArgumentParser(
-        prog="seqtrain resume", description="Goes on with a run, as if it had never stopped."
+        prog="seqtrain resume", description="Goes on with a run, or a sweep, as if it had never stopped."
     )
-    parser.add_argument("run", metavar="RUN", help="a run folder, or `last` for the newest one below outputs")
+    parser.add_argument(
+        "run", metavar="RUN", help="a run folder, or `last` for the newest one below outputs; or a sweep's"
+    )
     folder = find_run(parser.parse_args(arguments).run)
+
+    if (folder / "sweep.json").exists():
+        from seqtrain.cli.sweep import go_on
+
+        return go_on(folder)
 
     from rich.console import Console
 
