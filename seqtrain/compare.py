@@ -232,11 +232,11 @@ def flat(tree: dict[Any, Any], path: str = "") -> Iterable[tuple[str, Any]]:
             yield where, tuple(value) if isinstance(value, list) else value
 
 
-def curve(run: Run, metric: str) -> list[tuple[int, float]]:
+def curve(folder: Path, metric: str) -> list[tuple[int, float]]:
     """The validations of a run: optimizer step and value."""
     points: dict[int, float] = {}
     try:
-        lines = (run.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     except OSError:
         return []
     for line in lines:

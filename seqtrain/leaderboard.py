@@ -124,12 +124,15 @@ def rows(found: Comparison, splits: Sequence[str]) -> list[list[str]]:
 
 
 def unfinished(found: Comparison) -> list[str]:
-    """A line on each run that isn't counted."""
+    """A line on each run that isn't counted, and one on all that haven't begun."""
     root = common_folder(found)
-    return [
+    begun = [run for run in found.unfinished if run.status != "waiting"]
+    lines = [
         f"{os.path.relpath(run.folder, root)}: {run.status}" + (f" ({run.reason})" if run.reason else "")
-        for run in found.unfinished
+        for run in begun
     ]
+    waiting = len(found.unfinished) - len(begun)
+    return [*lines, f"{waiting} that haven't begun"] if waiting else lines
 
 
 def common_folder(found: Comparison) -> Path:
@@ -239,7 +242,7 @@ def draw_group(axes: "Axes", found: Comparison, place: int) -> None:
     group = found.groups[place]
     named = place < len(COLOURS)
     colour = COLOURS[place] if named else FAINT
-    curves = [points for run in group.runs if (points := curve(run, found.metric))]
+    curves = [points for run in group.runs if (points := curve(run.folder, found.metric))]
     if not curves:
         return
     for points in curves:

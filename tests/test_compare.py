@@ -161,8 +161,8 @@ def test_unfinished_runs_are_shown_with_their_reason_and_not_counted(tmp_path):
     assert (len(found.groups[0].runs), found.groups[0].unfinished, found.groups[0].scores["val"].mean) == (1, 3, 1.0)
     assert leaderboard.unfinished(found) == [
         "1-bad: failed (the loss became NaN)",
-        "2-new: waiting",
         "10-cut: running (still at it, or cut off)",
+        "1 that haven't begun",
     ]
     assert "1 of 4" in leaderboard.markdown(found)
 
@@ -212,7 +212,7 @@ def test_damaged_side_files_only_leave_gaps(tmp_path):
     (run / "overrides.yaml").write_text("a: [")
     with (run / "metrics.jsonl").open("a") as file:
         file.write('{"step": 3, "val/m')
-    assert curve(read_run(run), "mse") == [(1, 0.5), (2, 0.4)]
+    assert curve(run, "mse") == [(1, 0.5), (2, 0.4)]
     (run / "summary.json").write_text("[]")
     assert read_run(run).status == "waiting"
 

@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "loader": {"batch"},
     "compare": {"errors", "typos"},
     "leaderboard": {"compare"},
+    "sweeps": {"sweeps", "compare", "errors", "leaderboard", "limits", "signals"},
     "data": {"data", "errors"},
     "models": LEAVES | {"models"},
     "tasks": LEAVES | {"tasks"},
