@@ -16,6 +16,7 @@ from seqtrain.sweeps.sweep import Source
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.distributions import BaseDistribution
+    from optuna.samplers import BaseSampler
     from optuna.trial import Trial
 
 
@@ -93,12 +94,6 @@ class Optuna(Choice):
         from optuna.storages.journal import JournalFileBackend
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        sampler: optuna.samplers.BaseSampler = optuna.samplers.RandomSampler(seed=self.seed)
-        if self.sampler == "tpe":
-            # The liar keeps jobs that run side by side from being drawn at the same spot.
-            sampler = optuna.samplers.TPESampler(
-                seed=self.seed, n_startup_trials=self.startup_trials, constant_liar=parallel
-            )
         pruner: optuna.pruners.BasePruner = optuna.pruners.NopPruner()
         if self.pruner == "median":
             pruner = optuna.pruners.MedianPruner(self.startup_trials, self.warmup)
@@ -107,16 +102,27 @@ class Optuna(Choice):
                 storage: optuna.storages.BaseStorage = RDBStorage(self.storage)
             else:
                 storage = JournalStorage(JournalFileBackend(str(self.storage or folder / "study.log")))
-            return optuna.create_study(
+            study = optuna.create_study(
                 study_name=self.study,
                 storage=storage,
-                sampler=sampler,
                 pruner=pruner,
                 direction="maximize" if higher_is_better else "minimize",
                 load_if_exists=True,
             )
         except Exception as error:  # of the many databases behind a URL
             raise ConfigError(f"sweep.storage={self.storage}: {' '.join(str(error).split())}") from error
+        study.sampler = self.new_sampler(len(study.get_trials(deepcopy=False)), parallel=parallel)
+        return study
+
+    def new_sampler(self, trials: int, *, parallel: bool) -> "BaseSampler":
+        """A sampler that draws anew: one that began with the same seed again would repeat its first draws."""
+        from optuna.samplers import RandomSampler, TPESampler
+
+        seed = None if self.seed is None else (self.seed * 100_003 + trials) % 2**32
+        if self.sampler == "random":
+            return RandomSampler(seed=seed)
+        # The liar keeps jobs that run side by side from being drawn at the same spot.
+        return TPESampler(seed=seed, n_startup_trials=self.startup_trials, constant_liar=parallel)
 
 
 class Searched(Source):
@@ -201,7 +207,7 @@ class Searched(Source):
         new = [number for number in range(len(values)) if number not in known]
         for number in new:
             trial.report(values[number], number)
-        return bool(new) and trial.should_prune()
+        return bool(new) and bool(trial.should_prune())
 
     def ended(self, job: Job, value: float | None) -> None:
         from optuna.trial import TrialState
