@@ -22,6 +22,7 @@ from seqtrain.errors import ConfigError, UserError
 from seqtrain.sweeps import (
     Axis,
     Choice,
+    Crew,
     Grid,
     Job,
     Launcher,
@@ -109,17 +110,25 @@ def launch(manifest: Manifest, flags: Flags, choice: Choice, launcher: Launcher,
     """Runs what is left of a sweep, and shows what came of all of it; its exit code."""
     from rich.console import Console
 
-    from seqtrain.report import shown
-
     console = Console()
     manifest.save()
     crew = launcher.open(manifest.folder, lock)
-    source = source_of(manifest, flags, choice, parallel=crew.places > 1)
+    try:
+        source = source_of(manifest, flags, choice, parallel=crew.places > 1)
+        signal = run_crew(manifest, source, crew, console)
+    finally:
+        crew.close()
+    return finish(manifest, signal, console)
+
+
+def run_crew(manifest: Manifest, source: Source, crew: Crew, console: "Console") -> str | None:
+    """Says what is about to run, and runs it; the signal that stopped it, or None."""
+    from seqtrain.report import shown
+
     done = sum(job.status in ("finished", "pruned") for job in manifest.jobs)
     told = f"{source.total} jobs" + (f", {done} of them done" if done else "")
     console.print(f"{told}, {crew.describe()}; sweep {shown(manifest.folder)}", highlight=False, soft_wrap=True)
-    signal = run_jobs(manifest, source, crew, console)
-    return finish(manifest, signal, console)
+    return run_jobs(manifest, source, crew, console)
 
 
 def source_of(manifest: Manifest, flags: Flags, choice: Choice, *, parallel: bool) -> Source:

@@ -1,6 +1,7 @@
 """Many runs from one command: what chooses them, where they run, and how they are kept track of."""
 
-from seqtrain.sweeps.launchers import Launcher, Local
+from seqtrain.sweeps.cluster import Ray, Submitit
+from seqtrain.sweeps.launchers import Crew, Launcher, Local
 from seqtrain.sweeps.manifest import Job, Manifest, key_of, locked
 from seqtrain.sweeps.search import Axis, Choice, Grid, Optuna, Searched
 from seqtrain.sweeps.sweep import Listed, Source, run_jobs
@@ -8,6 +9,7 @@ from seqtrain.sweeps.sweep import Listed, Source, run_jobs
 __all__ = [
     "Axis",
     "Choice",
+    "Crew",
     "Grid",
     "Job",
     "Launcher",
@@ -15,8 +17,10 @@ __all__ = [
     "Local",
     "Manifest",
     "Optuna",
+    "Ray",
     "Searched",
     "Source",
+    "Submitit",
     "key_of",
     "locked",
     "run_jobs",

@@ -45,6 +45,10 @@ class Crew(ABC):
         """How the jobs will run."""
         return f"{self.places} at a time"
 
+    def close(self) -> None:
+        """Gives back what was opened; no job runs any more."""
+        return
+
 
 class Launcher(ABC):
     """A choice of where jobs run, as a user configures it."""
