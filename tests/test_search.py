@@ -8,6 +8,7 @@ import pytest
 import yaml
 from fake_crew import FakeCrew
 
+from seqtrain import leaderboard
 from seqtrain.cli import main
 from seqtrain.compare import read_json
 from seqtrain.errors import ConfigError
@@ -30,6 +31,7 @@ def crew(monkeypatch, tmp_path):
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sweep, "SECONDS_BETWEEN_LOOKS", 0)
+    monkeypatch.setattr(leaderboard, "png", lambda found: b"")  # noqa: ARG005  # drawn once, in another test
     made = FakeCrew(lambda run: (0, [abs(math.log10(config(run)["optimizer"]["lr"]) + 2)]))
 
     def opened(self, folder, lock):  # noqa: ARG001
