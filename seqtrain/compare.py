@@ -19,13 +19,12 @@ from seqtrain.typos import did_you_mean, join
 SEED = "seed"
 NO_MATTER = {
     SEED,
-    "device",
-    "data_dir",
-    "run_dir",
-    "trainer.checkpoint_every",
-    "trainer.log_every",
-    "trainer.num_workers",
-    "trainer.tune_allocator",
+    *("seeds.init", "seeds.order", "seeds.dropout", "seeds.data"),
+    *("device", "deterministic", "data_dir", "run_dir"),
+    *("trainer.devices", "trainer.compile", "trainer.num_workers", "trainer.tune_allocator"),
+    *("trainer.checkpoint_every", "trainer.checkpoint_every_epochs", "trainer.checkpoint_every_minutes"),
+    *("trainer.keep_best", "trainer.on_save_error"),
+    *("trainer.log_every", "trainer.watch_every", "trainer.pictures_every"),
 }
 """Keys that make no other experiment: runs that differ in these alone are repeats of one another."""
 

@@ -27,3 +27,7 @@ class LengthError(UserError):
 
 class TrainingError(UserError):
     """A run that can't go on as it was asked to."""
+
+
+class ProcessLostError(UserError):
+    """Another process of the same run has ended, so that this one can't go on."""

@@ -3,18 +3,21 @@
 import json
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
-from seqtrain.checkpoint import write_atomically
+from seqtrain.errors import TrainingError
+from seqtrain.files import Appender, write_atomically
 from seqtrain.picture import Picture
 from seqtrain.tensorboard import EventFile
+from seqtrain.watch import Watched
 
 PLOTS = "plots"
 METRICS, SUMMARY, LOG = "metrics.jsonl", "summary.json", "train.log"
@@ -27,30 +30,35 @@ class RunLog:
     a progress bar stays below the lines and shows the training loss; elsewhere that is a line as well.
     """
 
-    def __init__(self, folder: Path, console: Console, resume_step: int | None = None) -> None:
+    def __init__(
+        self, folder: Path, console: Console, resume_step: int | None = None, *, tolerant: bool = False
+    ) -> None:
         """Opens the files of a run folder.
 
         Args:
             folder: The run folder; it exists.
             console: Where lines and progress go.
             resume_step: The step a resumed run goes on from: what was recorded past it is cut off.
+            tolerant: Whether the run goes on when a file can't be written any more.
         """
+        self.tolerant = tolerant
+        self.failing = False
         self.folder = folder
         self.console = console
         self.progress: StepProgress | None = None
         self.latest: dict[str, float] = {}
         if resume_step is not None:
             cut_rows(folder / METRICS, resume_step)
-        self.metrics = (folder / METRICS).open("a", encoding="utf-8")
-        self.lines = (folder / LOG).open("a", encoding="utf-8")
-        self.plain = Console(file=self.lines, width=120, color_system=None)
+        self.metrics = Appender(folder / METRICS)
+        self.lines = Appender(folder / LOG)
+        self.plain = Console(file=cast(IO[str], self.lines), width=120, color_system=None)
         self.tensorboard = EventFile(folder, resume_step)
 
     def say(self, message: Any) -> None:
         """Prints a line, or anything rich can render, to the terminal and to train.log."""
         self.console.print(message, highlight=False)
-        self.plain.print(message, highlight=False)
-        self.lines.flush()
+        with self.writing():
+            self.plain.print(message, highlight=False)
 
     def warn(self, message: str) -> None:
         """Prints a line that the user should not miss."""
@@ -58,25 +66,69 @@ class RunLog:
 
     def scalars(self, step: int, epoch: float, seconds: float, values: dict[str, float]) -> None:
         """Records values, by names like `train/loss`, after a step."""
-        row = {"step": step, "epoch": round(epoch, 4), "seconds": round(seconds, 3), **values}
-        self.metrics.write(json.dumps({key: finite(value) for key, value in row.items()}) + "\n")
-        self.metrics.flush()
-        self.tensorboard.scalars(step, values)
         self.latest |= values
         line = f"step {step:>6}  epoch {epoch:6.2f}  " + "  ".join(
             f"{name} {number(value)}" for name, value in values.items()
         )
-        self.plain.print(line, highlight=False, soft_wrap=True)
+        with self.writing():
+            self.keep(step, epoch, seconds, values)
+            self.plain.print(line, highlight=False, soft_wrap=True)
         if self.progress is None or any(name.startswith(("val/", "test/")) for name in values):
             self.console.print(line, highlight=False, soft_wrap=True)
 
+    def watched(self, step: int, epoch: float, seconds: float, found: Watched) -> None:
+        """Records what a step did layer by layer, without a line."""
+        with self.writing():
+            self.keep(step, epoch, seconds, found.scalars)
+            self.tensorboard.histograms(step, found.histograms)
+
+    def keep(self, step: int, epoch: float, seconds: float, values: dict[str, float]) -> None:
+        """Writes values to `metrics.jsonl` and TensorBoard."""
+        row = {"step": step, "epoch": round(epoch, 4), "seconds": round(seconds, 3), **values}
+        self.metrics.write(json.dumps({key: finite(value) for key, value in row.items()}) + "\n")
+        self.tensorboard.scalars(step, values)
+
+    def note(self, message: str) -> None:
+        """Leaves a line in train.log alone: nothing that a user has to know of."""
+        with self.writing():
+            self.plain.print(message, highlight=False, soft_wrap=True)
+
+    def rewind(self, step: int) -> None:
+        """Takes back what was recorded past a step, since the run goes on from there."""
+        with self.writing():
+            self.metrics.close()
+            cut_rows(self.folder / METRICS, step)
+            self.metrics = Appender(self.folder / METRICS)
+            self.tensorboard.close()
+            self.tensorboard = EventFile(self.folder, step)
+
     def pictures(self, step: int, pictures: Iterable[Picture]) -> None:
-        """Shows pictures in TensorBoard, and leaves each as a file."""
+        """Shows pictures in TensorBoard, and leaves each as a file, but for those that no file can show."""
         for picture in pictures:
-            name, content = picture.file()
-            (self.folder / PLOTS).mkdir(exist_ok=True)
-            write_atomically(self.folder / PLOTS / name, content)
-            self.tensorboard.picture(step, picture)
+            file = picture.file()
+            with self.writing():
+                if file is not None:
+                    name, content = file
+                    (self.folder / PLOTS).mkdir(exist_ok=True)
+                    write_atomically(self.folder / PLOTS / name, content)
+                self.tensorboard.picture(step, picture)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """A block that writes files of the run.
+
+        Raises:
+            TrainingError: If one can't be written, unless the run goes on without; that is then said once.
+        """
+        try:
+            yield
+        except OSError as error:
+            message = f"{self.folder}: can't be written ({error.strerror or error})"
+            if not self.tolerant:
+                raise TrainingError(f"{message}. Make room and resume") from error
+            if not self.failing:
+                self.failing = True
+                self.console.print(Text(f"warning: {message}; the record of this run has gaps from here", "yellow"))
 
     def start_progress(self, step: int, total_steps: int | None, shown: Sequence[str]) -> None:
         """Shows a bar from here to the end, with the latest of these values, where the console is a terminal."""
@@ -91,7 +143,8 @@ class RunLog:
     def summary(self, content: dict[str, Any]) -> None:
         """Writes summary.json, whole or not at all."""
         text = json.dumps(content, indent=2, default=str)
-        write_atomically(self.folder / SUMMARY, (text + "\n").encode())
+        with self.writing():
+            write_atomically(self.folder / SUMMARY, (text + "\n").encode())
 
     def stop_progress(self) -> None:
         """Takes the bar away."""
@@ -108,11 +161,12 @@ class RunLog:
         self.close()
 
     def close(self) -> None:
-        """Takes the bar away and closes the files."""
+        """Takes the bar away and closes the files; what TensorBoard still holds back may be lost on a full disk."""
         self.stop_progress()
         self.metrics.close()
         self.lines.close()
-        self.tensorboard.close()
+        with suppress(OSError):
+            self.tensorboard.close()
 
 
 class StepProgress:

@@ -18,20 +18,38 @@ MAY_IMPORT = {
     "limits": {"errors"},
     "batch": set(),
     "model": {"batch"},
+    "histogram": set(),
     "picture": set(),
-    "tensorboard": {"picture"},
+    "hyperparameters": set(),
+    "gallery": LEAVES | {"gradient_flow", "tasks.task"},
+    "tensorboard": {"batch", "histogram", "hyperparameters", "model", "picture"},
+    "watch": {"batch", "histogram", "model"},
+    "gradient_flow": LEAVES | {"tasks.task", "tasks.drawing"},
     "loader": {"batch"},
     "compare": {"errors", "typos"},
     "leaderboard": {"compare"},
-    "sweeps": {"sweeps", "compare", "errors", "leaderboard", "limits", "signals"},
+    "sweeps": {"sweeps", "compare", "errors", "files", "launcher", "leaderboard", "limits", "signals"},
+    "optimizer": {"errors", "limits", "model"},
+    "scheduler": {"errors", "limits"},
     "data": {"data", "errors"},
     "models": LEAVES | {"models"},
     "tasks": LEAVES | {"tasks"},
     "trainer_config": {"device", "errors", "limits"},
-    "evaluator": LEAVES | {"device", "loader", "tasks.task"},
+    "files": set(),
+    "signals": set(),
+    "progress": set(),
+    "ema": set(),
+    "memory": {"batch", "errors"},
+    "nonfinite": {"errors"},
+    "checkpoint": {"errors", "files"},
+    "saver": {"checkpoint", "errors"},
+    "evaluator": LEAVES | {"device", "loader", "memory", "signals", "tasks.task"},
+    "feed": {"batch", "loader", "tasks.task", "trainer_config"},
+    "monitor": {"errors", "progress", "tasks.task", "trainer_config"},
     "trainer": LEAVES
-    | {"checkpoint", "runlog", "loader", "device", "optimizer", "scheduler", "signals", "tasks.task", "trainer_config"}
-    | {"evaluator"},
+    | {"gallery", "gradient_flow", "watch"}
+    | {"checkpoint", "device", "ema", "evaluator", "feed", "memory", "monitor", "nonfinite", "optimizer", "progress"}
+    | {"runlog", "saver", "scheduler", "signals", "tasks.task", "trainer_config"},
 }
 
 

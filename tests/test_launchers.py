@@ -1,10 +1,14 @@
 """What each job of a sweep gets of the machine."""
 
+import signal
+import sys
+import time
+
 import pytest
 import torch
 
 from seqtrain.errors import ConfigError
-from seqtrain.sweeps import Local
+from seqtrain.sweeps import Local, launchers, locked
 from seqtrain.sweeps.launchers import environments, gpus
 
 
@@ -29,6 +33,11 @@ def test_each_place_has_a_gpu_and_they_are_shared_by_turns():
     assert [each["CUDA_VISIBLE_DEVICES"] for each in found] == ["2", "GPU-7", "2", "GPU-7", "2"]
 
 
+def test_with_fewer_places_than_gpus_each_has_several():
+    found = environments(2, ["0", "1", "2"], 8, 1, {})
+    assert [each["CUDA_VISIBLE_DEVICES"] for each in found] == ["0,2", "1"]
+
+
 def test_gpus_are_those_that_the_user_left_visible(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert gpus({}) == ["0", "1"]
@@ -50,3 +59,50 @@ def test_there_are_as_many_places_as_gpus_unless_told(monkeypatch, tmp_path):
 def test_less_than_one_is_refused(option):
     with pytest.raises(ConfigError, match=f"launcher.{option}=0: must be at least 1"):
         Local(**{option: 0})
+
+
+@pytest.fixture
+def script(monkeypatch):
+    """Makes jobs of this machine run a line of Python instead of a training."""
+
+    def told(code: str) -> None:
+        monkeypatch.setattr(launchers, "command", lambda run: [sys.executable, "-c", code, str(run)])
+
+    return told
+
+
+def ended(process) -> int:
+    while (code := process.poll()) is None:
+        time.sleep(0.01)
+    return code
+
+
+def test_a_job_is_a_process_that_leaves_its_words_and_its_exit_code(tmp_path, script):
+    script("import os, sys; print(os.environ['OMP_NUM_THREADS'], os.getsid(0) == os.getpid()); sys.exit('why')")
+    with locked(tmp_path) as lock:
+        process = Local(jobs=2, threads=3).open(tmp_path, lock).start(tmp_path, 1)
+        assert ended(process) == 1
+    assert (tmp_path / "job.log").read_text().split() == ["3", "True", "why"]
+
+
+def test_a_job_is_asked_to_stop_and_can_be_ended_at_once(tmp_path, script):
+    script("import pathlib, sys, time; pathlib.Path(sys.argv[1], 'up').touch(); time.sleep(60)")
+    with locked(tmp_path) as lock:
+        crew = Local(jobs=1).open(tmp_path, lock)
+        process = crew.start(tmp_path, 0)
+        process.stop()
+        assert ended(process) == -signal.SIGTERM
+        process = crew.start(tmp_path, 0)
+        process.kill()
+        assert process.poll() == -signal.SIGKILL
+
+
+def test_a_sweep_is_held_as_long_as_any_of_its_jobs_lives(tmp_path, script):
+    script("import time; time.sleep(60)")
+    with locked(tmp_path) as lock:
+        process = Local(jobs=1).open(tmp_path, lock).start(tmp_path, 0)
+    with pytest.raises(ConfigError, match="this sweep is running: it, or a job that it left behind"), locked(tmp_path):
+        pass
+    process.kill()
+    with locked(tmp_path):
+        pass

@@ -186,6 +186,14 @@ def test_the_direction_is_the_tasks_own(tmp_path):
         assert opened.direction.name == ("MAXIMIZE" if higher else "MINIMIZE")
 
 
+def test_a_monitored_metric_has_the_direction_that_is_told(crew):
+    assert main([*SEARCH, RATE, "sweep.trials=1", "trainer.monitor=mae", "trainer.mode=max"]) == 0
+    backend = optuna.storages.journal.JournalFileBackend("s/study.log")
+    storage = optuna.storages.JournalStorage(backend)
+    assert optuna.load_study(study_name="sweep", storage=storage).direction.name == "MAXIMIZE"
+    assert len(crew.started) == 1
+
+
 def test_a_combination_that_makes_no_run_is_told_and_passed_over(crew, capsys, monkeypatch):
     from seqtrain.cli import sweep as cli
 
@@ -211,6 +219,7 @@ def test_a_combination_that_makes_no_run_is_told_and_passed_over(crew, capsys, m
         (["optimizer.lr=interval(1,0.1)"], "the interval begins at 1.0 and ends at 0.1"),
         (["optimizer.lr=tag(log,interval(0,0.1))"], "the interval begins at 0.0"),
         (["model=gru,lstmm"], "model=lstmm: no such model; did you mean lstm?"),
+        ([RATE, "trainer.monitor=mae"], "trainer.monitor=mae: a search needs to know; say trainer.mode=min or max"),
         ([RATE, "sweep.trials=0"], "sweep.trials=0: must be at least 1"),
         ([RATE, "sweep.sampler=tpee"], "did you mean tpe?"),
         ([RATE, "sweep.trails=3"], "did you mean sweep.trials?"),

@@ -83,7 +83,7 @@ def sweep(flags: Flags) -> int:
     if any(override.startswith("hydra.sweep.dir=") for override in flags.overrides):
         folder.mkdir(parents=True, exist_ok=True)
     else:
-        from seqtrain.run import reserve
+        from seqtrain.run_folder import reserve
 
         folder = reserve(folder)
     with locked(folder) as lock:
@@ -94,11 +94,22 @@ def sweep(flags: Flags) -> int:
         return launch(manifest, flags, choice, launcher, lock)
 
 
-def go_on(folder: Path) -> int:
-    """Goes on with a sweep: skips what finished, resumes what was cut off, runs again what failed."""
+def resume_sweep(folder: Path, overrides: Sequence[str]) -> int:
+    """Goes on with a sweep: skips what finished, resumes what was cut off, runs again what failed.
+
+    Args:
+        folder: The sweep's.
+        overrides: What is different from now on, of how it is chosen and launched.
+    """
+    for override in overrides:
+        if override.partition("=")[0].partition(".")[0] not in OURS:
+            raise ConfigError(
+                f"{override}: a sweep goes on with the runs that it has; only launcher and sweep may change"
+            )
     with locked(folder) as lock:
         manifest = Manifest.load(folder)
         manifest.settle()
+        manifest.overrides += [each for each in overrides if each not in manifest.overrides]
         config_dir = None if manifest.config_dir is None else Path(manifest.config_dir)
         flags = Flags(manifest.overrides, True, config_dir)
         with errors_of_hydra(flags), composing(flags):
@@ -153,8 +164,19 @@ def source_of(manifest: Manifest, flags: Flags, choice: Choice, *, parallel: boo
             sys.stderr.write(f"seqtrain: {' '.join(overrides)}: {error}\n")
             return job
 
-    study = choice.open(manifest.folder, higher_is_better=first.config.task.higher_is_better, parallel=parallel)
+    study = choice.open(manifest.folder, higher_is_better=direction(first.config), parallel=parallel)
     return Searched(choice, study, axes, manifest, make_job)
+
+
+def direction(config: "RunConfig") -> bool:
+    """Whether more of what picks the best checkpoint is better, as far as the options tell it."""
+    if config.trainer.mode != "auto":
+        return config.trainer.mode == "max"
+    if config.trainer.monitor not in (None, config.task.metric):
+        raise ConfigError(
+            f"trainer.monitor={config.trainer.monitor}: a search needs to know; say trainer.mode=min or max"
+        )
+    return config.task.higher_is_better
 
 
 def finish(manifest: Manifest, signal: str | None, console: "Console") -> int:
@@ -190,6 +212,8 @@ def check_arguments(flags: Flags) -> None:
         raise ConfigError(f"{argument}: a sweep doesn't take this; write key=value")
     for override in flags.overrides:
         key, _, value = override.partition("=")
+        if (key, value) == ("trainer.dry_run", "true"):
+            raise ConfigError(f"{override}: keeps nothing, and a sweep keeps all; try a single run")
         if key == "run_dir":
             raise ConfigError(f"{override}: a sweep has a folder of its own; say hydra.sweep.dir={value}")
         if key.startswith(("hydra/launcher", "hydra.launcher", "hydra/sweeper", "hydra.sweeper")):
@@ -330,7 +354,7 @@ def add(manifest: Manifest, planned: Planned, flags: Flags) -> Job:
             planned = plan(planned.given, len(manifest.jobs))
     if planned.folder in taken:
         raise shared(planned.folder)
-    from seqtrain.run import write_config
+    from seqtrain.run_folder import write_config
 
     job = Job(planned.key, planned.folder, planned.overrides)
     manifest.path(job).mkdir(parents=True, exist_ok=True)

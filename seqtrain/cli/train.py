@@ -111,6 +111,13 @@ def check_flags(flags: Flags) -> None:
             raise ConfigError(f"{override}: is of a sweep; add -m, and give some options several values")
 
 
+def composed(overrides: list[str]) -> Composed:
+    """What the command line would make of these overrides for a single run; in a context of `composing`."""
+    cfg = hydra.compose("config", overrides=overrides, return_hydra_config=True)
+    HydraConfig.instance().set_config(cfg)
+    return plain(cfg)
+
+
 @contextmanager
 def composing(flags: Flags) -> Iterator[None]:
     """A context in which `hydra.compose` sees what the command line would."""
@@ -146,13 +153,19 @@ def plain(cfg: DictConfig) -> Composed:
 
 
 def train_here(run: Composed) -> int:
-    """Trains in this process."""
+    """Trains in this process, or in as many as are asked for."""
     from rich.console import Console
 
-    from seqtrain.cli.resume import exit_code
+    from seqtrain.cli.resume import exit_code, go_on
     from seqtrain.run import start
+    from seqtrain.run_folder import requeued
+    from seqtrain.together import start_together
 
-    return exit_code(start(run.tree, run.overrides, run.run_dir, Console()))
+    begun = requeued(run.run_dir, run.overrides)
+    if begun is not None:
+        return go_on(begun, [])
+    code = start_together(run.tree, run.overrides, run.run_dir)
+    return exit_code(start(run.tree, run.overrides, run.run_dir, Console())) if code is None else code
 
 
 # -------------------------------------------------------------------- Hydra's errors in our words

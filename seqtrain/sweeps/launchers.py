@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import final
 
 from seqtrain import limits
+from seqtrain.launcher import cores
 
 JOB_LOG = "job.log"
 """All that a job's process printed, in its run folder."""
@@ -122,7 +123,8 @@ class LocalCrew(Crew):
         if "OMP_NUM_THREADS" in first:
             threads = first["OMP_NUM_THREADS"]
             told += f", {threads} thread{'s' * (threads != '1')} each"
-        devices = {each.get("CUDA_VISIBLE_DEVICES") for each in self.environments} - {None}
+        shares = {each["CUDA_VISIBLE_DEVICES"] for each in self.environments if "CUDA_VISIBLE_DEVICES" in each}
+        devices = {device for share in shares for device in share.split(",")}
         return told + (f", on {len(devices)} GPUs" if devices and self.places > 1 else "")
 
 
@@ -146,9 +148,9 @@ class LocalProcess(Process):
 def environments(
     places: int, gpus: list[str], cores: int, threads: int | None, given: Mapping[str, str]
 ) -> list[dict[str, str]]:
-    """The environment of each place: with several, each gets its share of the cores, and one GPU by turns.
+    """The environment of each place: with several, each gets its share of the cores and of the GPUs.
 
-    What the user set for threads stands. A GPU is shared where there are more places than GPUs.
+    What the user set for threads stands. A GPU is shared by turns where there are more places than GPUs.
     """
     found = []
     for place in range(places):
@@ -158,16 +160,9 @@ def environments(
         elif places > 1:
             environment.setdefault("OMP_NUM_THREADS", str(max(1, cores // places)))
         if places > 1 and gpus:
-            environment["CUDA_VISIBLE_DEVICES"] = gpus[place % len(gpus)]
+            environment["CUDA_VISIBLE_DEVICES"] = ",".join(gpus[place::places] or [gpus[place % len(gpus)]])
         found.append(environment)
     return found
-
-
-def cores() -> int:
-    """Processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def gpus(given: Mapping[str, str]) -> list[str]:

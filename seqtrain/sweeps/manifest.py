@@ -13,6 +13,7 @@ from typing import Any
 
 from seqtrain.compare import SWEEP, read_json
 from seqtrain.errors import CheckpointError, ConfigError
+from seqtrain.files import write_atomically
 
 FORMAT = 1
 """Version of the manifest's layout; a newer one is refused."""
@@ -86,12 +87,8 @@ class Manifest:
             "config_dir": self.config_dir,
             "jobs": [asdict(job) for job in self.jobs],
         }
-        temporary = self.folder / (SWEEP + ".tmp")
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self.folder / SWEEP)
+        text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+        write_atomically(self.folder / SWEEP, text.encode())
 
     def find(self, key: str) -> Job | None:
         """The job that is this very experiment, or None."""

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from seqtrain.signals import STOPPING
 from seqtrain.sweeps.launchers import JOB_LOG, command
 
 STOP = "stop.request"
@@ -35,7 +36,7 @@ class Remote:
         while True:
             code = self.watch(self.start())
             # A cluster that takes the machine back tells every process so; the job is not over for that.
-            if code not in (128 + signal.SIGTERM, 128 + signal.SIGINT) or (self.run / STOP).exists():
+            if code - 128 not in STOPPING or (self.run / STOP).exists():
                 return code
 
     def start(self) -> "subprocess.Popen[bytes]":

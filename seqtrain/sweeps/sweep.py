@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from seqtrain.compare import curve, read_json
-from seqtrain.signals import StopFlag, stop_on_signal
+from seqtrain.signals import STOPPING, StopFlag, stop_on_signal
 from seqtrain.sweeps.board import Board
 from seqtrain.sweeps.launchers import JOB_LOG, Crew, Process
 from seqtrain.sweeps.manifest import Job, Manifest
@@ -148,8 +148,7 @@ def outcome(ended: Running, code: int) -> tuple[str, str]:
         return "finished", ""
     if ended.pruned:
         return "pruned", f"after {len(ended.values)} validations"
-    asked = (128 + signal.SIGINT, 128 + signal.SIGTERM, -signal.SIGINT, -signal.SIGTERM)
-    if status == "stopped" or code in asked:
+    if status == "stopped" or abs(code) % 128 in STOPPING:
         return "stopped", told or "before training began"
     if status == "failed" and told:
         return "failed", told

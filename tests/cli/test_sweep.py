@@ -132,6 +132,15 @@ def test_the_same_command_with_its_folder_goes_on_too_and_takes_new_values(crew)
     assert [config(Path("s") / f"{number}-sine-lstm")["seed"] for number in range(4)] == [1, 2, 0, 3]
 
 
+def test_a_sweep_goes_on_as_it_was_but_for_how_it_is_launched(crew, capsys):
+    crew.script = lambda run: (2, [1.0]) if config(run)["seed"] == 2 else (0, [1.0])
+    assert main(["-m", "seed=1,2,3", *SINE, "hydra.sweep.dir=s"]) == 1
+    assert main(["resume", "s", "launcher.jobs=3"]) == 1
+    assert crew.places == 3
+    assert main(["resume", "s", "optimizer.lr=1"]) == 2
+    assert "optimizer.lr=1: a sweep goes on with the runs that it has" in capsys.readouterr().err
+
+
 def test_jobs_that_are_the_same_run_once(crew):
     assert main(["-m", "seed=1,1,2", *SINE, "hydra.sweep.dir=s"]) == 0
     assert [name for name, _ in crew.started] == ["0-sine-lstm", "2-sine-lstm"]
@@ -198,6 +207,7 @@ def test_a_second_ctrl_c_ends_the_jobs_at_once(crew):
         (["launcher.job=2"], "launcher.job: unknown key; did you mean launcher.jobs?"),
         (["launcher.jobs=0"], "launcher.jobs=0: must be at least 1"),
         (["launcher=locl"], "launcher=locl: no such launcher; did you mean local?"),
+        (["trainer.dry_run=true"], "trainer.dry_run=true: keeps nothing, and a sweep keeps all"),
         (["run_dir=x"], "run_dir=x: a sweep has a folder of its own; say hydra.sweep.dir=x"),
         (["hydra/launcher=joblib"], "hydra/launcher=joblib: seqtrain runs its own sweeps; say launcher=WORD"),
         (["hydra.sweeper.params.x=1"], "say sweep=WORD"),
