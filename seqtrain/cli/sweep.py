@@ -196,8 +196,9 @@ def finish(manifest: Manifest, signal: str | None, console: "Console") -> int:
     if not left:
         return 0
     told = "; ".join(f"{job.folder} ({job.reason or job.status})" for job in left)
+    what = "failed" if all(job.status == "failed" for job in left) else "didn't finish"
     sys.stderr.write(
-        f"seqtrain: {len(left)} of {len(manifest.jobs)} jobs failed: {told}; "
+        f"seqtrain: {len(left)} of {len(manifest.jobs)} jobs {what}: {told}; "
         f"seqtrain resume {folder} starts them again\n"
     )
     return 1

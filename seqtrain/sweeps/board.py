@@ -54,14 +54,14 @@ class Board:
     def started(self, job: Job) -> None:
         """Off a terminal a line says so; on one, the job is shown as long as it runs."""
         if self.live is None:
-            self.say(f"started {job.folder}  {self.words(job)}")
+            self.say(f"started {job.folder}{self.words(job)}")
 
     def ended(self, job: Job, summary: dict[str, Any]) -> None:
         """A line on how a job ended, at once and for good."""
         done = sum(each.status in DONE for each in self.manifest.jobs)
         line = Text(f"[{done}/{self.total}] ", style="dim")
         line.append(job.status, style=STYLES.get(job.status, ""))
-        line.append(f" {job.folder}  {self.words(job)}", style="default not dim")
+        line.append(f" {job.folder}{self.words(job)}", style="default not dim")
         metric = str(summary.get("metric", ""))
         best = summary.get("best", {}).get(metric.rpartition("/")[2])
         if job.status in ("failed", "stopped", "pruned"):
@@ -83,11 +83,12 @@ class Board:
         for each in running:
             value = f"{each.metric} {digits(each.values[-1])}" if each.values and each.metric else ""
             progress = f"step {each.step}" if each.step else "starting"
-            table.add_row(Text(each.job.folder, style="cyan"), Text(self.words(each.job)), progress, value)
+            table.add_row(Text(each.job.folder, style="cyan"), Text(self.words(each.job).strip()), progress, value)
         done = sum(each.status in DONE for each in self.manifest.jobs)
         line = Text(f"{done} of {self.total} done, {len(running)} running", style="dim")
         self.live.update(Group(table, line), refresh=True)
 
     def words(self, job: Job) -> str:
-        """What sets a job apart from the others."""
-        return " ".join(each for each in job.overrides if each not in self.manifest.overrides)
+        """What sets a job apart from the others, after a gap; nothing of a job that is alone."""
+        told = " ".join(each for each in job.overrides if each not in self.manifest.overrides)
+        return f"  {told}" if told else ""

@@ -148,7 +148,7 @@ def outcome(ended: Running, code: int) -> tuple[str, str]:
         return "finished", ""
     if ended.pruned:
         return "pruned", f"after {len(ended.values)} validations"
-    if status == "stopped" or abs(code) % 128 in STOPPING:
+    if status == "stopped" or -code in STOPPING or code - 128 in STOPPING:
         return "stopped", told or "before training began"
     if status == "failed" and told:
         return "failed", told
