@@ -27,3 +27,7 @@ class LengthError(UserError):
 
 class TrainingError(UserError):
     """A run that can't go on as it was asked to."""
+
+
+class OutOfMemoryError(TrainingError):
+    """A batch that doesn't fit in memory."""

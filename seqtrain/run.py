@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from seqtrain import checkpoint
+from seqtrain.batch_size import settle
 from seqtrain.config import RunConfig, Tree, build_config, build_word
 from seqtrain.device import make_deterministic, pick_device, pick_precision, tune_allocator
 from seqtrain.errors import ConfigError, TrainingError
@@ -59,15 +60,17 @@ def start(tree: Tree, overrides: list[str], folder: Path, console: Console) -> O
     """
     config = build_config(tree)
 
-    def claim() -> Path:
+    def claim(settled: RunConfig) -> Path:
         claimed = reserve(folder)
-        write_config(claimed, config, tree, overrides)
+        write_config(claimed, settled, with_batch_size(tree, settled), overrides)
         return claimed
 
     if not config.trainer.dry_run:
         return train(config, claim, console, state=None)
     with TemporaryDirectory(prefix="seqtrain-") as scratch:
-        outcome = train(replace(config, trainer=one_batch(config.trainer)), lambda: Path(scratch), console, state=None)
+        outcome = train(
+            replace(config, trainer=one_batch(config.trainer)), lambda _: Path(scratch), console, state=None
+        )
     console.print("dry run: one batch went through training, validation, checkpoint and test; nothing was kept")
     return outcome
 
@@ -94,9 +97,10 @@ def resume(folder: Path, console: Console, overrides: list[str] | None = None) -
     tree = changed(tree, overrides or [])
     config = build_config(tree)
 
-    def claim() -> Path:
-        if overrides:
-            write_config(folder, config, tree, [*read_overrides(folder), *overrides])
+    def claim(settled: RunConfig) -> Path:
+        if overrides or settled.trainer != config.trainer:
+            typed = [*read_overrides(folder), *(overrides or [])]
+            write_config(folder, settled, with_batch_size(tree, settled), typed)
         return folder
 
     with held(folder):
@@ -107,13 +111,14 @@ def resume(folder: Path, console: Console, overrides: list[str] | None = None) -
 
 
 def train(
-    config: RunConfig, claim: Callable[[], Path], console: Console, state: checkpoint.Checkpoint | None
+    config: RunConfig, claim: Callable[[RunConfig], Path], console: Console, state: checkpoint.Checkpoint | None
 ) -> Outcome:
     """Prepares data and model, claims the folder, trains, and tests the best checkpoint."""
-    model, device = prepared(config)
+    asked = config.trainer.batch_size
+    config, model, device = prepared(config)
     task = config.task
     with ExitStack() as stack:
-        folder = claim()
+        folder = claim(config)
         if state is None:
             stack.enter_context(held(folder))
         keep_assets(folder, task.assets(), resumed=state is not None)
@@ -141,11 +146,13 @@ def train(
             trainer.load_state_dict(state)
         baseline = task.baseline()
         log.say(start_panel(config, model, trainer, baseline))
+        if asked == "auto":
+            log.say(f"trainer.batch_size=auto: {config.trainer.batch_size} sequences fit in memory")
         return finish(config, trainer, baseline, log, stop)
 
 
-def prepared(config: RunConfig) -> tuple[Model, torch.device]:
-    """Checks what can be checked without data, then reads the data and builds the model."""
+def prepared(config: RunConfig) -> tuple[RunConfig, Model, torch.device]:
+    """Checks what can be checked without data, then reads the data, settles the batch size and builds the model."""
     if config.trainer.tune_allocator:
         tune_allocator()
     if config.deterministic:
@@ -156,10 +163,11 @@ def prepared(config: RunConfig) -> tuple[Model, torch.device]:
     pick_precision(config.trainer.amp, device)
     check_end(config)
     config.task.prepare(config.data_dir, config.seed_of("data"))
+    config = settle(config, device)
     seed_torch(config.seed_of("init"), "init")
     model = build_model(config.model, config.task.spec, config.decoder)
     seed_torch(config.seed_of("dropout"), "dropout")
-    return model, device
+    return config, model, device
 
 
 def finish(config: RunConfig, trainer: Trainer, baseline: dict[str, float], log: RunLog, stop: StopFlag) -> Outcome:
@@ -187,6 +195,11 @@ def finish(config: RunConfig, trainer: Trainer, baseline: dict[str, float], log:
     if not config.trainer.dry_run:
         log.say(end_panel(summary, log.folder))
     return Outcome(log.folder, summary, stop.received)
+
+
+def with_batch_size(tree: Tree, config: RunConfig) -> Tree:
+    """The tree with the batch size as it was settled, so that a resumed run has the same."""
+    return {**tree, "trainer": {**tree["trainer"], "batch_size": config.trainer.batch_size}}
 
 
 def test_best(trainer: Trainer) -> dict[str, float]:

@@ -71,7 +71,7 @@ class Trainer:
         self.log = log
         self.stop = stop or StopFlag()
         self.precision = pick_precision(config.amp, device, self.model)
-        self.evaluator = Evaluator(self.model, task, device, self.precision, config.batch_size, stop=self.stop)
+        self.evaluator = Evaluator(self.model, task, device, self.precision, config.sequences, stop=self.stop)
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.optimizer = optimizer.build(self.model)
         self.options = [{k: v for k, v in group.items() if k != "params"} for group in self.optimizer.param_groups]

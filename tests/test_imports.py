@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "trainer_config": {"device", "errors", "limits"},
     "files": set(),
     "signals": set(),
+    "host_memory": set(),
     "progress": set(),
     "ema": set(),
     "memory": {"batch", "errors"},
@@ -94,7 +95,8 @@ assert "torch" not in sys.modules
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["list"], ["data"], ["data", "--help"], ["resume", "--help"], ["--cfg", "job"]]
+    "arguments",
+    [["--help"], ["list"], ["data"], ["data", "--help"], ["resume", "--help"], ["lr_find", "--help"], ["--cfg", "job"]],
 )
 def test_help_and_list_answer_without_torch(arguments, tmp_path):
     subprocess.run([sys.executable, "-c", ASK.format(arguments=arguments)], cwd=tmp_path, check=True)
