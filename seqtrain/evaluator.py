@@ -1,6 +1,6 @@
 """A model's answers to a task's examples: scored, or one batch after the other to look at."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -31,6 +31,7 @@ class Evaluator:
         precision: What matrix products run in; None leaves all in float32.
         batch_size: Examples read at once; no answer depends on it.
         num_workers: Processes that read ahead while a split is scored.
+        network: What answers in the model's place: the model itself, unless it has been compiled.
         stop: Raised by whoever wants a scoring to end before its time.
     """
 
@@ -41,11 +42,12 @@ class Evaluator:
     batch_size: int
     num_workers: int = 0
     stop: StopFlag = field(default_factory=StopFlag)
+    network: Callable[..., tuple[Tensor, State]] | None = None
 
     def answer(self, batch: Batch, memory: State | None, examples: Examples) -> tuple[Tensor, State | None]:
         """The model's outputs in full precision, and what the next batch of the examples remembers, if they go on."""
         with autocast(self.device, self.precision):
-            outputs, state = self.model(batch, taken_up(memory, len(batch)))
+            outputs, state = (self.network or self.model)(batch, taken_up(memory, len(batch)))
         return outputs.float(), tuple(part.detach() for part in state) if examples.successive else None
 
     def generate(self, batch: Batch) -> Tensor:

@@ -184,10 +184,8 @@ def finish(config: RunConfig, trainer: Trainer, baseline: dict[str, float], log:
         reason = str(error) or type(error).__name__
         with suppress(TrainingError):  # a full disk may be the reason itself
             log.summary(summarize(config, trainer, baseline, "failed", reason, test))
-        if "does not have a deterministic implementation" in reason:
-            raise TrainingError(
-                f"deterministic=true: {reason.partition('. ')[0]}; leave it out, or choose another model"
-            ) from error
+        if told := explained(error, config):
+            raise told from error
         raise
     status, end = ("stopped", stop.received) if stop.received else ("finished", end)
     summary = summarize(config, trainer, baseline, status, end, test)
@@ -216,6 +214,16 @@ def test_best(trainer: Trainer) -> dict[str, float]:
     log.scalars(progress.best_step, progress.best_step / trainer.feed.steps_per_epoch, progress.seconds, test)
     log.pictures(progress.best_step, trainer.task.pictures(trainer.samples(Split.VAL)))
     return test
+
+
+def explained(error: BaseException, config: RunConfig) -> TrainingError | None:
+    """What an error of torch's says of an option that can't be honoured here."""
+    reason = " ".join(str(error).split())
+    if "does not have a deterministic implementation" in reason:
+        return TrainingError(f"deterministic=true: {reason.partition('. ')[0]}; leave it out, or choose another model")
+    if config.trainer.compile and type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+        return TrainingError(f"trainer.compile=true: torch.compile fails here ({reason[:200]}); leave it out")
+    return None
 
 
 def one_batch(config: TrainerConfig) -> TrainerConfig:

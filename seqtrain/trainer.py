@@ -72,6 +72,8 @@ class Trainer:
         self.stop = stop or StopFlag()
         self.precision = pick_precision(config.amp, device, self.model)
         self.evaluator = Evaluator(self.model, task, device, self.precision, config.sequences, stop=self.stop)
+        if config.compile:
+            self.evaluator.network = torch.compile(self.model, dynamic=True)  # lengths differ from batch to batch
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.optimizer = optimizer.build(self.model)
         self.options = [{k: v for k, v in group.items() if k != "params"} for group in self.optimizer.param_groups]

@@ -203,6 +203,24 @@ def test_a_few_batches_can_be_overfitted(trainer_of):
     assert rows(trainer)[-1]["val/mse"] == pytest.approx(expected, rel=1e-5)
 
 
+def test_a_compiled_model_trains_and_answers_in_its_place(trainer_of, monkeypatch):
+    calls = []
+
+    def compiled(model, dynamic):
+        assert dynamic
+        return lambda *arguments: calls.append(model.training) or model(*arguments)
+
+    monkeypatch.setattr("torch.compile", compiled)
+    plain, quick = (trainer_of(str(wanted), max_epochs=1, dropout=0, compile=wanted) for wanted in (False, True))
+    plain.fit()
+    assert not calls
+    quick.fit()
+    assert calls.count(True) == 6
+    assert calls.count(False) == 4
+    for a, b in zip(weights(plain), weights(quick), strict=True):
+        assert torch.equal(a, b)
+
+
 def test_running_out_of_memory_is_told_with_the_sizes(trainer_of):
     trainer = trainer_of(max_epochs=1)
 
