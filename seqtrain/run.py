@@ -107,19 +107,32 @@ def resume(folder: Path, console: Console, overrides: list[str] | None = None) -
         state, warnings = checkpoint.load_newest(folder / checkpoint.FOLDER)
         for warning in warnings:
             console.print(Text(f"warning: {warning}; using an earlier checkpoint", style="yellow"))
-        return train(config, claim, console, state)
+        return train(config, claim, console, state, begun=True)
 
 
 def train(
-    config: RunConfig, claim: Callable[[RunConfig], Path], console: Console, state: checkpoint.Checkpoint | None
+    config: RunConfig,
+    claim: Callable[[RunConfig], Path],
+    console: Console,
+    state: checkpoint.Checkpoint | None,
+    *,
+    begun: bool = False,
 ) -> Outcome:
-    """Prepares data and model, claims the folder, trains, and tests the best checkpoint."""
+    """Prepares data and model, claims the folder, trains, and tests the best checkpoint.
+
+    Args:
+        config: Of the run.
+        claim: Gives the folder, once the batch size is settled.
+        console: Where the run tells of itself.
+        state: What to go on from; None begins at the first step.
+        begun: Whether the folder is there already, and held.
+    """
     asked = config.trainer.batch_size
     config, model, device = prepared(config)
     task = config.task
     with ExitStack() as stack:
         folder = claim(config)
-        if state is None:
+        if not begun:
             stack.enter_context(held(folder))
         keep_assets(folder, task.assets(), resumed=state is not None)
         stop = stack.enter_context(stop_on_signal())
