@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from seqtrain import batch_size, host_memory
+from seqtrain.batch import Batch
 from seqtrain.batch_size import DeviceRoom, HostRoom, Room, largest_batch, longest, settle
 from seqtrain.config import build_config
 from seqtrain.errors import ConfigError, OutOfMemoryError, TrainingError
@@ -40,8 +41,7 @@ def test_what_might_not_fit_is_not_even_tried(monkeypatch, free):
 def test_what_a_step_takes_whatever_its_size_only_makes_the_guess_safer(monkeypatch):
     machine = Machine(monkeypatch, free=1000 * MEGA, fixed=300 * MEGA)
     size = largest_batch(machine.step, 10**6, HostRoom())
-    assert size == 256  # of 512 it is feared that they take 1112 MiB
-    assert machine.tried == [1, 2, 4, 8, 16, 32, 64, 128, 256]
+    assert machine.tried[-1] == size == 128  # of 256 it is feared that they take 856 MiB, of 800
 
 
 def test_a_batch_is_no_larger_than_the_data(monkeypatch):
@@ -70,17 +70,11 @@ def test_running_out_of_memory_ends_the_search(room):
 
 
 def test_an_accelerators_error_is_one_of_memory():
-    batch = longest_batch_of_nothing()
-    with pytest.raises(OutOfMemoryError, match="out of memory on cpu over a batch of 1 sequences of 3 steps"):
-        with out_of_memory_told(batch):
-            raise torch.OutOfMemoryError("CUDA out of memory")
-
-
-def longest_batch_of_nothing():
-    from seqtrain.batch import Batch
-
     one = torch.ones(1, dtype=torch.long)
-    return Batch(torch.zeros(1, 3, dtype=torch.long), 3 * one, one, one)
+    batch = Batch(torch.zeros(1, 3, dtype=torch.long), 3 * one, one, one)
+    message = "out of memory on cpu over a batch of 1 sequences of 3 steps"
+    with pytest.raises(OutOfMemoryError, match=message), out_of_memory_told(batch):
+        raise torch.OutOfMemoryError("CUDA out of memory")
 
 
 def test_a_system_that_does_not_tell_is_named(monkeypatch):

@@ -217,7 +217,7 @@ def test_a_flag_that_is_up_at_the_start_stops_before_the_first_step(train, monke
 
 
 def test_a_batch_size_that_was_found_is_kept_for_good(train, console, monkeypatch):
-    monkeypatch.setattr(batch_size, "largest_batch", lambda step, most, room: 32)
+    monkeypatch.setattr(batch_size, "largest_batch", lambda *_: 32)
     found = train("found", "trainer.batch_size=auto", "trainer.max_epochs=2")
     assert "trainer.batch_size=auto: 32 sequences fit in memory" in printed(console)
     given = train("given", "trainer.batch_size=32", "trainer.max_epochs=2")
@@ -228,7 +228,7 @@ def test_a_batch_size_that_was_found_is_kept_for_good(train, console, monkeypatc
 
 
 def test_a_run_of_a_sweep_keeps_the_batch_size_that_it_finds(compose, tmp_path, console, monkeypatch):
-    monkeypatch.setattr(batch_size, "largest_batch", lambda step, most, room: 32)
+    monkeypatch.setattr(batch_size, "largest_batch", lambda *_: 32)
     typed = [*SINE, *SMALL, "trainer.batch_size=auto", "trainer.max_steps=2"]
     tree = compose(*typed)
     write_config(tmp_path, build_config(tree), tree, typed)
