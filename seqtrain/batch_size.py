@@ -117,7 +117,7 @@ def largest_batch(step: Callable[[int], None], most: int, room: Room) -> int:
     return largest
 
 
-def settle(config: RunConfig, device: torch.device) -> RunConfig:
+def settle(config: RunConfig, device: torch.device, console: Console) -> RunConfig:
     """The configuration with the number in place of `auto`, as a model that is thrown away has it.
 
     Each size is tried on the longest sequences: one step of training, and the answers of an evaluation.
@@ -125,6 +125,7 @@ def settle(config: RunConfig, device: torch.device) -> RunConfig:
     Args:
         config: Its task is prepared.
         device: Where the run will compute.
+        console: Where a terminal shows what is being tried.
 
     Raises:
         ConfigError: If the device can't tell what fits.
@@ -137,7 +138,13 @@ def settle(config: RunConfig, device: torch.device) -> RunConfig:
     with TemporaryDirectory(prefix="seqtrain-") as scratch, RunLog(Path(scratch), Console(quiet=True)) as log:
         probe = Probe(config, device, log)
         room = DeviceRoom() if device.type == "cuda" else HostRoom()
-        size = largest_batch(probe.step, len(probe.trainer.feed.train_examples), room)
+        with console.status("") as status:
+
+            def step(size: int) -> None:
+                status.update(f"do batches of {size:,} sequences fit in memory?")
+                probe.step(size)
+
+            size = largest_batch(step, len(probe.trainer.feed.train_examples), room)
     return replace(config, trainer=replace(config.trainer, batch_size=size))
 
 

@@ -105,7 +105,7 @@ def find_lr(config: RunConfig, rates: Range, folder: Path, console: Console) -> 
     lr = config.optimizer.lr
     if not lr:
         raise ConfigError("optimizer.lr=0.0: rates are told by their ratio to it; give any rate above 0")
-    config, model, device = prepared(config)
+    config, model, device = prepared(config, console)
     folder = reserve(folder)
     schedule = Rise(start=rates.minimum / lr, end=rates.maximum / lr, steps=rates.steps)
     with TemporaryDirectory(prefix="seqtrain-") as scratch, RunLog(Path(scratch), console) as log:

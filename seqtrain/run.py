@@ -128,7 +128,7 @@ def train(
         begun: Whether the folder is there already, and held.
     """
     asked = config.trainer.batch_size
-    config, model, device = prepared(config)
+    config, model, device = prepared(config, console)
     task = config.task
     with ExitStack() as stack:
         folder = claim(config)
@@ -164,7 +164,7 @@ def train(
         return finish(config, trainer, baseline, log, stop)
 
 
-def prepared(config: RunConfig) -> tuple[RunConfig, Model, torch.device]:
+def prepared(config: RunConfig, console: Console) -> tuple[RunConfig, Model, torch.device]:
     """Checks what can be checked without data, then reads the data, settles the batch size and builds the model."""
     if config.trainer.tune_allocator:
         tune_allocator()
@@ -176,7 +176,7 @@ def prepared(config: RunConfig) -> tuple[RunConfig, Model, torch.device]:
     pick_precision(config.trainer.amp, device)
     check_end(config)
     config.task.prepare(config.data_dir, config.seed_of("data"))
-    config = settle(config, device)
+    config = settle(config, device, console)
     seed_torch(config.seed_of("init"), "init")
     model = build_model(config.model, config.task.spec, config.decoder)
     seed_torch(config.seed_of("dropout"), "dropout")

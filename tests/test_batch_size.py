@@ -1,5 +1,6 @@
 import pytest
 import torch
+from rich.console import Console
 
 from seqtrain import batch_size, host_memory
 from seqtrain.batch import Batch
@@ -10,6 +11,7 @@ from seqtrain.memory import out_of_memory_told
 from seqtrain.tasks import Split
 
 MEGA = 1 << 20
+QUIET = Console(quiet=True)
 SMALL = ["model.hidden_size=4", "task.train_size=40", "task.val_size=24", "task.test_size=8"]
 
 
@@ -110,9 +112,9 @@ def test_a_configuration_is_settled_with_a_number(compose, tmp_path, monkeypatch
     monkeypatch.setattr(batch_size, "HostRoom", Few)
     config = build_config(compose(*overrides, *SMALL, "trainer.batch_size=auto", f"data_dir={tmp_path}"))
     config.task.prepare(config.data_dir, 0)
-    settled = settle(config, torch.device("cpu"))
+    settled = settle(config, torch.device("cpu"), QUIET)
     assert settled.trainer.batch_size == 8
-    assert settle(settled, torch.device("cpu")) is settled
+    assert settle(settled, torch.device("cpu"), QUIET) is settled
 
 
 def test_text_is_settled_in_streams(compose, tmp_path, monkeypatch):
@@ -120,7 +122,7 @@ def test_text_is_settled_in_streams(compose, tmp_path, monkeypatch):
     typed = ("task=text", "model=lstm", "model.hidden_size=4", "trainer.batch_size=auto")
     config = build_config(compose(*typed, f"data_dir={tmp_path}"))
     config.task.prepare(config.data_dir, 0)
-    assert settle(config, torch.device("cpu")).trainer.batch_size == 8
+    assert settle(config, torch.device("cpu"), QUIET).trainer.batch_size == 8
 
 
 def test_sizes_are_tried_on_the_longest_sequences(compose, tmp_path):
@@ -134,7 +136,7 @@ def test_sizes_are_tried_on_the_longest_sequences(compose, tmp_path):
 def test_mps_is_asked_for_a_number(compose):
     config = build_config(compose("trainer.batch_size=auto"))
     with pytest.raises(ConfigError, match="an mps device shares its memory with the machine; give a number"):
-        settle(config, torch.device("mps"))
+        settle(config, torch.device("mps"), QUIET)
 
 
 def test_a_word_that_is_no_size_is_refused(compose):
