@@ -63,7 +63,7 @@ def train_loader(
     limit: int | None = None,
     num_workers: int = 0,
     pin_memory: bool = False,
-) -> DataLoader[Batch]:
+) -> "Batches":
     """Loads one epoch of training batches.
 
     Args:
@@ -86,7 +86,7 @@ def eval_loader(
     limit: int | None = None,
     num_workers: int = 0,
     pin_memory: bool = False,
-) -> DataLoader[Batch]:
+) -> "Batches":
     """Loads each example of a split once, in an order that is always the same; no more than `limit` batches."""
     return _loader(examples, eval_plan(examples, batch_size)[:limit], 0, num_workers, pin_memory)
 
@@ -140,7 +140,32 @@ class _Streams(Sequence[NDArray[np.int64]]):
         return self.starts[self.lengths > now] + now
 
 
-def _loader(examples: Examples, plan: Plan, epoch: int, num_workers: int, pin_memory: bool) -> DataLoader[Batch]:
+@dataclass(frozen=True, eq=False)
+class InPlace:
+    """The batches of a plan, read one by one in this process, where a data loader would only add its own time.
+
+    That is some 0.06 ms for each batch beside a training step, as much as reading a small batch takes.
+    """
+
+    examples: Examples
+    plan: Plan
+    epoch: int
+
+    def __len__(self) -> int:
+        return len(self.plan)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for indices in self.plan:
+            yield self.examples[Draw(indices, self.epoch)]
+
+
+Batches = DataLoader[Batch] | InPlace
+"""What can be asked for the batches of an epoch, in order, and for their number."""
+
+
+def _loader(examples: Examples, plan: Plan, epoch: int, num_workers: int, pin_memory: bool) -> Batches:
+    if num_workers == 0 and not pin_memory:
+        return InPlace(examples, plan, epoch)
     return DataLoader(
         examples,
         batch_size=None,

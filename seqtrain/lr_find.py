@@ -122,7 +122,9 @@ def find_lr(config: RunConfig, rates: Range, folder: Path, console: Console) -> 
         curve = range_test(trainer, rates.steps)
     rate = suggested(curve)
     write_atomically(folder / CURVE, curve.table().encode())
-    write_atomically(folder / PLOT, picture(curve, rate).file()[1])
+    drawn = picture(curve, rate).file()
+    assert drawn is not None, "a figure is a file"
+    write_atomically(folder / PLOT, drawn[1])
     if rate is None:
         raise TrainingError(f"{folder / PLOT}: {refusal(curve, rates)}")
     scaled = {f"optimizer.{name}": two_digits(value * rate / lr) for name, value in config.optimizer.rates().items()}

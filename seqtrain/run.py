@@ -1,7 +1,7 @@
 """One run from its configuration to its summary, in a folder of its own."""
 
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,9 +14,11 @@ from rich.text import Text
 from seqtrain import checkpoint
 from seqtrain.batch_size import settle
 from seqtrain.config import RunConfig, Tree, build_config, build_word
+from seqtrain.cover import conclude, describe
 from seqtrain.device import make_deterministic, pick_device, pick_precision, tune_allocator
 from seqtrain.errors import ConfigError, TrainingError
 from seqtrain.evaluator import Interrupted
+from seqtrain.gallery import gallery, graph_batch
 from seqtrain.model import Model
 from seqtrain.models import DecoderSpec, ModelSpec, build_model, refusal
 from seqtrain.report import end_panel, start_panel
@@ -60,17 +62,18 @@ def start(tree: Tree, overrides: list[str], folder: Path, console: Console) -> O
     """
     config = build_config(tree)
 
-    def claim(settled: RunConfig) -> Path:
+    @contextmanager
+    def claim(settled: RunConfig) -> Iterator[Path]:
         claimed = reserve(folder)
-        write_config(claimed, settled, with_batch_size(tree, settled), overrides)
-        return claimed
+        with held(claimed):
+            write_config(claimed, settled, with_batch_size(tree, settled), overrides)
+            yield claimed
 
     if not config.trainer.dry_run:
         return train(config, claim, console, state=None)
     with TemporaryDirectory(prefix="seqtrain-") as scratch:
-        outcome = train(
-            replace(config, trainer=one_batch(config.trainer)), lambda _: Path(scratch), console, state=None
-        )
+        config = replace(config, trainer=one_batch(config.trainer))
+        outcome = train(config, lambda _: nullcontext(Path(scratch)), console, state=None)
     console.print("dry run: one batch went through training, validation, checkpoint and test; nothing was kept")
     return outcome
 
@@ -97,43 +100,32 @@ def resume(folder: Path, console: Console, overrides: list[str] | None = None) -
     tree = changed(tree, overrides or [])
     config = build_config(tree)
 
-    def claim(settled: RunConfig) -> Path:
+    @contextmanager
+    def claim(settled: RunConfig) -> Iterator[Path]:
         if overrides or settled.trainer != config.trainer:
             typed = [*read_overrides(folder), *(overrides or [])]
             write_config(folder, settled, with_batch_size(tree, settled), typed)
-        return folder
+        yield folder
 
     with held(folder):
         state, warnings = checkpoint.load_newest(folder / checkpoint.FOLDER)
         for warning in warnings:
             console.print(Text(f"warning: {warning}; using an earlier checkpoint", style="yellow"))
-        return train(config, claim, console, state, begun=True)
+        return train(config, claim, console, state)
 
 
 def train(
     config: RunConfig,
-    claim: Callable[[RunConfig], Path],
+    claim: Callable[[RunConfig], AbstractContextManager[Path]],
     console: Console,
     state: checkpoint.Checkpoint | None,
-    *,
-    begun: bool = False,
 ) -> Outcome:
-    """Prepares data and model, claims the folder, trains, and tests the best checkpoint.
-
-    Args:
-        config: Of the run.
-        claim: Gives the folder, once the batch size is settled.
-        console: Where the run tells of itself.
-        state: What to go on from; None begins at the first step.
-        begun: Whether the folder is there already, and held.
-    """
+    """Prepares data and model, claims the folder, trains, and tests the best checkpoint."""
     asked = config.trainer.batch_size
     config, model, device = prepared(config, console)
     task = config.task
     with ExitStack() as stack:
-        folder = claim(config)
-        if not begun:
-            stack.enter_context(held(folder))
+        folder = stack.enter_context(claim(config))
         keep_assets(folder, task.assets(), resumed=state is not None)
         stop = stack.enter_context(stop_on_signal())
         log = stack.enter_context(
@@ -161,6 +153,7 @@ def train(
         log.say(start_panel(config, model, trainer, baseline))
         if asked == "auto":
             log.say(f"trainer.batch_size=auto: {config.trainer.batch_size} sequences fit in memory")
+        describe(log, model, baseline)
         return finish(config, trainer, baseline, log, stop)
 
 
@@ -203,6 +196,7 @@ def finish(config: RunConfig, trainer: Trainer, baseline: dict[str, float], log:
     status, end = ("stopped", stop.received) if stop.received else ("finished", end)
     summary = summarize(config, trainer, baseline, status, end, test)
     log.summary(summary)
+    conclude(log, summary)
     if not config.trainer.dry_run:
         log.say(end_panel(summary, log.folder))
     return Outcome(log.folder, summary, stop.received)
@@ -225,7 +219,10 @@ def test_best(trainer: Trainer) -> dict[str, float]:
     progress, log = trainer.progress, trainer.log
     test = trainer.evaluate(Split.TEST)
     log.scalars(progress.best_step, progress.best_step / trainer.feed.steps_per_epoch, progress.seconds, test)
-    log.pictures(progress.best_step, trainer.task.pictures(trainer.samples(Split.VAL)))
+    model, task, device = trainer.model, trainer.task, trainer.device
+    log.pictures(progress.best_step, gallery(model, task, trainer.samples(Split.VAL), device, trainer.config.sequences))
+    if (reason := log.tensorboard.graph(model, graph_batch(task, device))) is not None:
+        log.note(f"the model's graph isn't drawn: {reason}")
     return test
 
 

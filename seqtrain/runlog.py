@@ -17,6 +17,7 @@ from seqtrain.errors import TrainingError
 from seqtrain.files import Appender, write_atomically
 from seqtrain.picture import Picture
 from seqtrain.tensorboard import EventFile
+from seqtrain.watch import Watched
 
 PLOTS = "plots"
 METRICS, SUMMARY, LOG = "metrics.jsonl", "summary.json", "train.log"
@@ -65,17 +66,32 @@ class RunLog:
 
     def scalars(self, step: int, epoch: float, seconds: float, values: dict[str, float]) -> None:
         """Records values, by names like `train/loss`, after a step."""
-        row = {"step": step, "epoch": round(epoch, 4), "seconds": round(seconds, 3), **values}
         self.latest |= values
         line = f"step {step:>6}  epoch {epoch:6.2f}  " + "  ".join(
             f"{name} {number(value)}" for name, value in values.items()
         )
         with self.writing():
-            self.metrics.write(json.dumps({key: finite(value) for key, value in row.items()}) + "\n")
+            self.keep(step, epoch, seconds, values)
             self.plain.print(line, highlight=False, soft_wrap=True)
-            self.tensorboard.scalars(step, values)
         if self.progress is None or any(name.startswith(("val/", "test/")) for name in values):
             self.console.print(line, highlight=False, soft_wrap=True)
+
+    def watched(self, step: int, epoch: float, seconds: float, found: Watched) -> None:
+        """Records what a step did layer by layer, without a line."""
+        with self.writing():
+            self.keep(step, epoch, seconds, found.scalars)
+            self.tensorboard.histograms(step, found.histograms)
+
+    def keep(self, step: int, epoch: float, seconds: float, values: dict[str, float]) -> None:
+        """Writes values to `metrics.jsonl` and TensorBoard."""
+        row = {"step": step, "epoch": round(epoch, 4), "seconds": round(seconds, 3), **values}
+        self.metrics.write(json.dumps({key: finite(value) for key, value in row.items()}) + "\n")
+        self.tensorboard.scalars(step, values)
+
+    def note(self, message: str) -> None:
+        """Leaves a line in train.log alone: nothing that a user has to know of."""
+        with self.writing():
+            self.plain.print(message, highlight=False, soft_wrap=True)
 
     def rewind(self, step: int) -> None:
         """Takes back what was recorded past a step, since the run goes on from there."""
@@ -87,12 +103,14 @@ class RunLog:
             self.tensorboard = EventFile(self.folder, step)
 
     def pictures(self, step: int, pictures: Iterable[Picture]) -> None:
-        """Shows pictures in TensorBoard, and leaves each as a file."""
+        """Shows pictures in TensorBoard, and leaves each as a file, but for those that no file can show."""
         for picture in pictures:
-            name, content = picture.file()
+            file = picture.file()
             with self.writing():
-                (self.folder / PLOTS).mkdir(exist_ok=True)
-                write_atomically(self.folder / PLOTS / name, content)
+                if file is not None:
+                    name, content = file
+                    (self.folder / PLOTS).mkdir(exist_ok=True)
+                    write_atomically(self.folder / PLOTS / name, content)
                 self.tensorboard.picture(step, picture)
 
     @contextmanager

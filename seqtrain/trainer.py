@@ -17,6 +17,8 @@ from seqtrain.ema import AveragedWeights
 from seqtrain.errors import CheckpointError, TrainingError
 from seqtrain.evaluator import Evaluator, Interrupted
 from seqtrain.feed import Feed
+from seqtrain.gallery import pictures_due
+from seqtrain.gradient_flow import flow_picture
 from seqtrain.memory import out_of_memory_told
 from seqtrain.model import Model, State
 from seqtrain.monitor import Monitor
@@ -29,6 +31,7 @@ from seqtrain.scheduler import Moment, SchedulerSpec
 from seqtrain.signals import StopFlag
 from seqtrain.tasks.task import Sample, Split, Task
 from seqtrain.trainer_config import TrainerConfig
+from seqtrain.watch import Watch, Watched
 
 MOST_FAULTS = 10
 """Steps in a row that may be skipped or rolled back from; one more and the run is given up."""
@@ -151,13 +154,14 @@ class Trainer:
         Returns:
             What is wrong with its loss or gradient, if anything is and is known; the weights then stay as they were.
         """
-        fault = None
+        fault = watch = None
         if self.progress.step not in self.progress.left_out:
             count = sum(self.task.count(batch) for batch in batches)
             memory = self.memory
             record = self.backward(batches, count)
             fault = self.guard.fault(record, lambda: self.answer(batches, memory))
             if fault is None:
+                watch = Watch(self.model) if due(self.progress.step + 1, self.config.watch_every) else None
                 self.update(record, count)
             else:
                 self.memory = memory
@@ -170,6 +174,8 @@ class Trainer:
             self.progress.epoch += 1
             self.progress.batch = 0
             self.memory = None
+        if watch is not None:
+            self.record_layers(watch.after(batches[-1]))
         return fault
 
     def backward(self, batches: list[Batch], count: int) -> StepRecord:
@@ -248,6 +254,17 @@ class Trainer:
         self.tick(training=False)
         self.log.scalars(self.progress.step, self.epoch, self.progress.seconds, values)
         self.save(best=self.monitor.judge(self.progress, values))
+        drawn = not self.config.overfit_batches and not self.stop.received
+        if drawn and pictures_due(len(self.progress.history), self.config.pictures_every):
+            self.draw()
+
+    def draw(self) -> None:
+        """Draws the task's pictures, with the weights that are kept."""
+        samples = self.evaluator.samples(self.feed.examples(Split.VAL), self.feed.evaluation(Split.VAL))
+        with self.kept_weights():
+            self.log.pictures(self.progress.step, self.task.pictures(samples))
+        self.model.train()
+        self.tick(training=False)
 
     def validation_due(self) -> bool:
         """Whether this step is one to validate after."""
@@ -283,6 +300,16 @@ class Trainer:
             },
         )
         self.window = Window()
+
+    def record_layers(self, found: Watched) -> None:
+        """Records what the last step did layer by layer, and how far back the gradient reaches."""
+        self.tick(training=True)
+        step = self.progress.step
+        self.log.watched(step, self.epoch, self.progress.seconds, found)
+        flow = flow_picture(self.model, self.task, self.device, self.config.sequences)
+        if flow is not None:
+            self.log.pictures(step, [flow])
+        self.tick(training=False)
 
     def save(self, best: bool = False) -> None:
         """Writes a checkpoint, unless what would be saved is broken.

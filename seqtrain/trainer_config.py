@@ -29,6 +29,10 @@ class TrainerConfig:
         monitor: The validation metric that is watched; null takes the task's.
         mode: Whether the least or the largest value of it is best; auto knows the task's metrics.
         log_every: Record training loss and speed this often.
+        watch_every: Record gradients, weights, updates and gates layer by layer this often, and draw how far back the
+            gradient reaches; null: never.
+        pictures_every: Draw the task's pictures after every so many validations, besides at the end; null: after the
+            1st, 2nd, 4th, 8th and so on.
         checkpoint_every: Save this often, besides after each validation.
         checkpoint_every_epochs: Save at the end of every so many epochs.
         checkpoint_every_minutes: Save when so many minutes have passed since the last time.
@@ -61,6 +65,8 @@ class TrainerConfig:
     monitor: str | None = None
     mode: Literal["auto", "min", "max"] = "auto"
     log_every: int = 50
+    watch_every: int | None = None
+    pictures_every: int | None = None
     checkpoint_every: int | None = None
     checkpoint_every_epochs: int | None = None
     checkpoint_every_minutes: float | None = None
@@ -81,6 +87,7 @@ class TrainerConfig:
         limits.at_least("trainer", 1, accumulate=self.accumulate, patience=self.patience)
         limits.at_least("trainer", 1, eval_every=self.eval_every, eval_every_epochs=self.eval_every_epochs)
         limits.at_least("trainer", 1, log_every=self.log_every, keep_best=self.keep_best)
+        limits.at_least("trainer", 1, watch_every=self.watch_every, pictures_every=self.pictures_every)
         limits.at_least("trainer", 1, checkpoint_every=self.checkpoint_every)
         limits.at_least("trainer", 1, checkpoint_every_epochs=self.checkpoint_every_epochs)
         limits.at_least("trainer", 1, max_steps=self.max_steps, max_epochs=self.max_epochs)

@@ -18,8 +18,13 @@ MAY_IMPORT = {
     "limits": {"errors"},
     "batch": set(),
     "model": {"batch"},
+    "histogram": set(),
     "picture": set(),
-    "tensorboard": {"picture"},
+    "hyperparameters": set(),
+    "gallery": LEAVES | {"gradient_flow", "tasks.task"},
+    "tensorboard": {"batch", "histogram", "hyperparameters", "model", "picture"},
+    "watch": {"batch", "histogram", "model"},
+    "gradient_flow": LEAVES | {"tasks.task", "tasks.drawing"},
     "loader": {"batch"},
     "optimizer": {"errors", "limits", "model"},
     "scheduler": {"errors", "limits"},
@@ -40,6 +45,7 @@ MAY_IMPORT = {
     "feed": {"batch", "loader", "tasks.task", "trainer_config"},
     "monitor": {"errors", "progress", "tasks.task", "trainer_config"},
     "trainer": LEAVES
+    | {"gallery", "gradient_flow", "watch"}
     | {"checkpoint", "device", "ema", "evaluator", "feed", "memory", "monitor", "nonfinite", "optimizer", "progress"}
     | {"runlog", "saver", "scheduler", "signals", "tasks.task", "trainer_config"},
 }

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from seqtrain.batch import BOS, Batch, length_mask
 from seqtrain.model import Model, State
+from seqtrain.models.by_step import read_by_step
 from seqtrain.models.core import Core
 from seqtrain.models.decoder import Decoder, Encoded
 from seqtrain.models.decoder_spec import DecoderSpec
@@ -50,8 +51,24 @@ class EncoderDecoder(Model):
         self.forcing = self.spec.forcing(self.task, step)
 
     def forward(self, batch: Batch, state: State | None = None) -> tuple[Float[Tensor, "B U ..."], State]:
-        outputs, _, _, state = self._answer(batch, state)
+        encoded, state = self._encode(batch, state)
+        outputs, _ = self._answer(batch, encoded, state)
         return outputs, state
+
+    @property
+    def by_step_refusal(self) -> str | None:
+        """Its encoder tells."""
+        return self.core.by_step_refusal
+
+    def read_by_step(self, batch: Batch) -> tuple[Float[Tensor, "B U ..."], list[State]]:
+        real, features = self._features(batch)
+        steps, states = read_by_step(self.core, features, batch.lengths)
+        outputs, _ = self._answer(batch, Encoded(steps, real), states[-1])
+        return outputs, states
+
+    def gates(self, batch: Batch) -> dict[str, Float[Tensor, "B T *D"]]:
+        _, features = self._features(batch)
+        return {f"core.{name}": gate for name, gate in self.core.gates(features, batch.lengths).items()}
 
     def generate(self, batch: Batch) -> Int[Tensor, "B U"]:
         assert self.task.align is Align.FREE, "forecasts are answers, not symbols to write"
@@ -71,22 +88,26 @@ class EncoderDecoder(Model):
         return write(step, logits, begun, self.task.horizon, temperature=drawn, spec=spec)
 
     def attention_weights(self, batch: Batch, state: State | None = None) -> tuple[Float[Tensor, "B N U T"], ...]:
-        _, queries, encoded, _ = self._answer(batch, state)
+        encoded, state = self._encode(batch, state)
+        _, queries = self._answer(batch, encoded, state)
         found = self.decoder.weights(queries, encoded)
         if batch.target_lengths is None:
             return found
         asked = length_mask(batch.target_lengths, queries.shape[1], queries.device)
         return tuple(part * asked[:, None, :, None] for part in found)
 
-    def _encode(self, batch: Batch, state: State | None) -> tuple[Encoded, State]:
+    def _features(self, batch: Batch) -> tuple[RealSteps, Float[Tensor, "B T *F"]]:
+        """What the encoder reads, and which steps of it are real."""
         real = RealSteps(batch.lengths, batch.inputs.shape[1], batch.inputs.device)
-        features = self.dropout(self.stem(real.zero_padding(batch.inputs)))
+        return real, self.dropout(self.stem(real.zero_padding(batch.inputs)))
+
+    def _encode(self, batch: Batch, state: State | None) -> tuple[Encoded, State]:
+        real, features = self._features(batch)
         steps, state = self.core(features, batch.lengths, state)
         return Encoded(steps, real), state
 
-    def _answer(self, batch: Batch, state: State | None) -> tuple[Tensor, Tensor, Encoded, State]:
-        """The outputs, the decoder core's outputs behind them, what was read, and the encoder's state."""
-        encoded, state = self._encode(batch, state)
+    def _answer(self, batch: Batch, encoded: Encoded, state: State) -> tuple[Tensor, Tensor]:
+        """The outputs, and the decoder core's outputs behind them, from what was read and the encoder's state."""
         begun = self.decoder.begin(state)
         if self.task.align is Align.FREE:
             assert batch.target_lengths is not None, "sequences of their own length say how long they are"
@@ -101,9 +122,8 @@ class EncoderDecoder(Model):
             forcing = self.forcing if self.training else 0.0
         if forcing == 1:
             written = self.decoder(torch.cat([first, truth[:, :-1]], 1), lengths, begun, encoded)
-            return written.outputs, written.queries, encoded, state
-        outputs, queries = self._say(first, truth, forcing, int(lengths.max()), begun, encoded)
-        return outputs, queries, encoded, state
+            return written.outputs, written.queries
+        return self._say(first, truth, forcing, int(lengths.max()), begun, encoded)
 
     def _say(
         self, said: Tensor, truth: Tensor, forcing: float, steps: int, state: State, encoded: Encoded

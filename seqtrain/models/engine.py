@@ -17,6 +17,17 @@ from torch import Tensor
 from seqtrain.model import State
 from seqtrain.models.cells.cell import Cell, Tape, Weights
 
+GATES = {
+    "i": "input",
+    "f": "forget",
+    "g": "candidate",
+    "o": "output",
+    "r": "reset",
+    "z": "update",
+    "n": "candidate",
+}
+"""What the letters of the equations stand for."""
+
 
 def tracing() -> bool:
     """Whether torch.compile or torch.export follows the code: they want plain operations."""
@@ -78,6 +89,27 @@ def read_fast(
             *(w[name].to(dtype) for name in names),
         )
         return place.batch(outputs), tuple(place.features_first(part) for part in final)
+
+
+@torch.no_grad()
+def read_gates(cell: Cell, w: Weights, x: Tensor, start: State) -> dict[str, Tensor]:
+    """What each gate of a cell let through, (B, T, D) or (B, T, D, Y, X), by its name; nothing if it has none.
+
+    No gradient goes through it.
+
+    Args:
+        cell: Whose equations.
+        w: One layer's weights in one direction.
+        x: Features, (B, T, F) or (B, T, C, Y, X). Of a sequence with padding, what comes past its length means nothing.
+        start: The state before the first step.
+    """
+    place = cell.connection
+    projected, _ = cell.project(place.steps(x), w)
+    tape = cell.unroll(projected, tuple(place.features_last(part).contiguous() for part in start), w, None)
+    if not tape.gates:
+        return {}
+    gates = tape.gates[0].chunk(len(cell.gates), -1)
+    return {GATES[name]: place.batch(gate) for name, gate in zip(cell.gates, gates, strict=True)}
 
 
 class _Recurrence(torch.autograd.Function):

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from seqtrain.batch import Batch
 from seqtrain.model import Model, State
 from seqtrain.models.attention import Attention, AttentionPooling
+from seqtrain.models.by_step import read_by_step
 from seqtrain.models.chain import ChainReadout
 from seqtrain.models.core import Core
 from seqtrain.models.decoder_spec import DecoderSpec, writes
@@ -63,8 +64,21 @@ class SequenceModel(Model):
     def forward(self, batch: Batch, state: State | None = None) -> tuple[Float[Tensor, "B ..."], State]:
         real, features = self._features(batch)
         outputs, state = self.core(features, batch.lengths, state)
-        last = self.core.last(outputs, batch.lengths, state) if self.pooling == "last" else None
-        return self.readout(self.dropout(self._summarise(outputs, last, real))), state
+        return self._answer(outputs, batch, state, real), state
+
+    @property
+    def by_step_refusal(self) -> str | None:
+        """Its core tells."""
+        return self.core.by_step_refusal
+
+    def read_by_step(self, batch: Batch) -> tuple[Float[Tensor, "B ..."], list[State]]:
+        real, features = self._features(batch)
+        outputs, states = read_by_step(self.core, features, batch.lengths)
+        return self._answer(outputs, batch, states[-1], real), states
+
+    def gates(self, batch: Batch) -> dict[str, Float[Tensor, "B T *D"]]:
+        _, features = self._features(batch)
+        return {f"core.{name}": gate for name, gate in self.core.gates(features, batch.lengths).items()}
 
     def attention_weights(self, batch: Batch, state: State | None = None) -> tuple[Float[Tensor, "B N Q T"], ...]:
         real, features = self._features(batch)
@@ -113,6 +127,12 @@ class SequenceModel(Model):
         """What the core reads, and which steps of it are real."""
         real = RealSteps(batch.lengths, batch.inputs.shape[1], batch.inputs.device)
         return real, self.dropout(self.stem(real.zero_padding(batch.inputs)))
+
+    def _answer(self, outputs: Tensor, batch: Batch, state: State, real: RealSteps) -> Tensor:
+        """What is made of the core's outputs, and of its state after them."""
+        last = self.core.last(outputs, batch.lengths, state) if self.pooling == "last" else None
+        answer: Tensor = self.readout(self.dropout(self._summarise(outputs, last, real)))
+        return answer
 
     def _summarise(self, outputs: Tensor, last: Tensor | None, real: RealSteps) -> Tensor:
         """What is read out: of each step, or of the whole sequence in one vector.

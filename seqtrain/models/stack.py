@@ -13,7 +13,7 @@ from seqtrain.errors import ConfigError
 from seqtrain.model import State
 from seqtrain.models.cells import Cell, weights_of
 from seqtrain.models.core import Core
-from seqtrain.models.engine import read_fast, read_steps, tracing
+from seqtrain.models.engine import read_fast, read_gates, read_steps, tracing
 from seqtrain.models.initialise import Init, initialise
 from seqtrain.models.model_spec import Merge, ModelSpec
 from seqtrain.models.native import read_native
@@ -237,6 +237,26 @@ class Recurrent(Core):
             forward, backward = top.chunk(2, 1)
             top = self._merge(forward, backward, axis=1)
         return top if self.norm is None else self.norm(top)
+
+    @property
+    def by_step_refusal(self) -> str | None:
+        """The backward direction can't begin before all has been read."""
+        return "reads from the end as well, so that no one step is the last" if self.spec.bidirectional else None
+
+    def gates(self, x: Float[Tensor, "B T *F"], lengths: Int[Tensor, " B"]) -> dict[str, Float[Tensor, "B T *D"]]:
+        """What each gate let through, of every layer and direction."""
+        real, start, found = RealSteps(lengths, x.shape[1], x.device), self._zeros(x), {}
+        below = real.zero_padding(x)
+        for depth, directions in enumerate(self.layers):
+            layers = list(directions.children())
+            begin = tuple(part.chunk(len(layers), 1)[0] for part in start)
+            for direction, layer in enumerate(layers):
+                read = real.reverse(below) if direction else below
+                for name, gate in read_gates(self.cell, weights_of(layer), read, begin).items():
+                    found[f"layers.{depth}.{direction}/{name}"] = real.reverse(gate) if direction else gate
+            outputs, _ = self._read_layer(layers, below, real, start)
+            below = outputs + below if self.spec.residual and depth > 0 else outputs
+        return found
 
     def multiply_adds(self) -> int:
         """Products of a weight and a feature for each step; a convolution's at every place."""

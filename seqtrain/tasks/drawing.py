@@ -82,3 +82,19 @@ def forecasts(
     rows[0].legend(fontsize=8, frameon=False, ncols=3, loc="lower left", bbox_to_anchor=(0, 1))
     rows[-1].set_xlabel("steps from the last one seen", fontsize=9, color=INK)
     return drawn
+
+
+def gradient_flow(h: Float[np.ndarray, " K"], c: "Float[np.ndarray, ' K'] | None" = None) -> "Figure":
+    """How the gradient shrinks, or grows, from the last step read to the first; a norm of 0 isn't drawn."""
+    drawn, (axes,) = figure(6.4, 3.4)
+    for norms, name, colour, width in ((h, "$h$", INK, 1.8), (c, "$c$", ACCENT, 1.4)):
+        if norms is not None:
+            axes.plot(np.where(norms > 0, norms, np.nan), color=colour, linewidth=width, label=f"of {name}")
+    axes.set_yscale("log")
+    axes.margins(x=0.01)
+    axes.grid(color=FAINT, alpha=0.35, linewidth=0.6)
+    axes.set_xlabel("steps back from the last one read", fontsize=9, color=INK)
+    axes.set_ylabel("norm of the answer's gradient", fontsize=9, color=INK)
+    if c is not None:
+        axes.legend(fontsize=8, frameon=False)
+    return drawn

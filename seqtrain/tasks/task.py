@@ -7,6 +7,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+import numpy as np
+from jaxtyping import Int
 from torch import Tensor
 
 from seqtrain.batch import Batch, Examples
@@ -155,6 +157,10 @@ class Task(ABC):
             samples: The split in batches, answered as they are asked for: what isn't taken isn't computed.
         """
         return iter(())
+
+    def input_names(self, ids: Int[np.ndarray, " N"]) -> list[str]:
+        """What these ids stand for, of the inputs; none where inputs are no symbols."""
+        return []
 
     def assets(self) -> dict[str, Any]:
         """What reading new input needs beyond the options, as file name to JSON content."""

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from seqtrain import limits
 from seqtrain.batch import UNK, Batch, Examples
 from seqtrain.errors import CheckpointError, DataError
-from seqtrain.picture import Picture
+from seqtrain.picture import Picture, Scores
 from seqtrain.seeding import uniform
 from seqtrain.spec import Align, Symbols, TaskSpec
 from seqtrain.tasks import drawing
@@ -189,14 +189,19 @@ class TextClassification(Task):
         return {name: float(value) for name, value in metrics.compute().items()}
 
     def pictures(self, samples: Iterable[Sample]) -> Iterator[Picture]:
-        """Which classes are taken for which, and what attention looks at in a few texts."""
+        """Which classes are taken for which, what attention looks at in a few texts, and of two classes the curve."""
         classes = self.codes.classes
         counts = np.zeros((len(classes), len(classes)), np.int64)
+        truths, chances = [], []
         for sample in samples:
             answers = sample.outputs.argmax(-1)
             np.add.at(counts, (sample.batch.targets.numpy(), answers.numpy()), 1)
+            truths.append(sample.batch.targets.numpy())
+            chances.append(sample.outputs.softmax(-1)[:, -1].numpy())
         yield from self._attention(sample, answers)  # the shortest texts come last
         yield Picture("confusion", drawing.confusion(counts, classes))
+        if len(classes) == 2:
+            yield Picture("precision-recall", Scores(np.concatenate(truths) == 1, np.concatenate(chances)))
 
     def _attention(self, sample: Sample, answers: Int[Tensor, " B"]) -> Iterator[Picture]:
         """The last attention's weights on a few texts of a batch; heads as rows where one query asks."""
@@ -209,6 +214,10 @@ class TextClassification(Task):
                 weights, rows = weights.mean(0)[: len(words)], words
             title = f"{self.codes.classes[sample.batch.targets[index]]}, answer {self.codes.classes[answers[index]]}"
             yield Picture(f"attention-{index + 1}", drawing.heatmap(weights.numpy(), rows, words, title))
+
+    def input_names(self, ids: Int[np.ndarray, " N"]) -> list[str]:
+        """The words."""
+        return self.codes.vocabulary.decode(ids)
 
     def assets(self) -> dict[str, Any]:
         """The vocabulary, and the names of the classes in the order of their ids."""

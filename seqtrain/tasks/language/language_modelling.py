@@ -209,6 +209,10 @@ class LanguageModelling(Task):
         shown = self.vocabulary.decode(np.concatenate(symbols))
         yield Picture("surprise", drawing.surprise(shown, np.concatenate(bits), gap))
 
+    def input_names(self, ids: Int[np.ndarray, " N"]) -> list[str]:
+        """The characters, or words."""
+        return self.vocabulary.decode(ids)
+
     def assets(self) -> dict[str, Any]:
         """The vocabulary, and what its symbols are."""
         return {"vocab.json": {"level": self.level, **self.vocabulary.to_json()}}

@@ -261,7 +261,8 @@ class CsvForecasting(Forecasting):
         assert self._series is not None
         example, place, channel = shown
         index = np.array([example])
-        rows, said = windows.told(windows.window(index)), answer + windows.last(index)  # (1, S, O), (1, U, O)
+        rows = torch.from_numpy(windows.told(windows.window(index)))  # (1, S, O)
+        said = answer + windows.last(index)  # (1, U, O)
         if self.units == "file":
             rows, said = (part * windows.scale(index) + windows.level(index) for part in (rows, said))
         values, forecast = rows[0, :, place].numpy(), said[0, :, place].numpy()

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 from numpy.typing import NDArray
-from torch import Tensor
 
 from seqtrain import limits
 from seqtrain.batch import Examples
@@ -88,7 +87,7 @@ class Sine(Forecasting):
     def baseline(self) -> dict[str, float]:
         """The errors on the validation series of a forecast that repeats the last value seen."""
         examples = self._examples[Split.VAL]
-        series = examples.window(np.arange(len(examples)))
+        series = torch.from_numpy(examples.window(np.arange(len(examples))))
         future = series[:, self.lookback :]
         metrics = self.metrics()
         metrics.update(series[:, self.lookback - 1 : self.lookback].expand_as(future).flatten(), future.flatten())
@@ -99,7 +98,7 @@ class Sine(Forecasting):
         sample = next(iter(samples))
         indices = sample.batch.indices[:SHOWN].numpy()
         examples = self._examples[Split.VAL]
-        series = examples.window(indices)[..., 0].numpy()
+        series = examples.window(indices)[..., 0]
         answers = (self.rows(sample.outputs[:SHOWN]) + examples.last(indices))[..., 0].numpy()
         yield Picture("forecasts", drawing.forecasts(series[:, : self.lookback], series[:, self.lookback :], answers))
 
@@ -124,14 +123,14 @@ class Waves(Windows):
 
     def __init__(self, task: Sine, series: Float[np.ndarray, "N S"]) -> None:
         super().__init__(task)
-        self._series = torch.from_numpy(series).unsqueeze(-1)  # (N, S, 1)
+        self._series = series[:, :, None]  # (N, S, 1)
 
     def __len__(self) -> int:
         return len(self._series)
 
-    def window(self, indices: NDArray[np.int64]) -> Float[Tensor, "B S 1"]:
+    def window(self, indices: NDArray[np.int64]) -> Float32[np.ndarray, "B S 1"]:
         """The series of these indices."""
-        return self._series[torch.from_numpy(indices)]
+        return self._series[indices]
 
 
 def waves(rng: np.random.Generator, size: int, steps: int, components: int, noise: float) -> Float[np.ndarray, "N S"]:

@@ -5,16 +5,20 @@ import zipfile
 import zlib
 from abc import ABC, abstractmethod
 from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
+
+import numpy as np
 
 from seqtrain import limits
 from seqtrain.data import fingerprint, obtain
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.seeding import stream
 from seqtrain.tasks.labelled_text import Columns, read_labelled
-from seqtrain.tasks.speech.audio import Recordings, decode, joined
+from seqtrain.tasks.speech.audio import Recordings, Wave, decode, joined
 from seqtrain.tasks.speech.synthesis import synthesised
 from seqtrain.tasks.task import Split
 
@@ -42,6 +46,10 @@ class SoundSource(ABC):
     @abstractmethod
     def read(self, split: Split, data_dir: Path, seed: int, sample_rate_hz: int) -> Recordings:
         """The sounds of one split; decodes none of another."""
+
+    @abstractmethod
+    def waves(self, split: Split, data_dir: Path, seed: int, sample_rate_hz: int, indices: Sequence[int]) -> list[Wave]:
+        """The sounds of some recordings of a split, by their places among those that `read` gives."""
 
     @abstractmethod
     def fingerprint(self, split: Split, data_dir: Path) -> object:
@@ -80,6 +88,12 @@ class SynthesisedWords(SoundSource):
         rng = stream(seed, f"speech/{split}")
         speakers = max(1, size // WORDS_PER_SPEAKER)
         return synthesised(rng, size, speakers, sample_rate_hz, self.noise, self.variation)
+
+    def waves(self, split: Split, data_dir: Path, seed: int, sample_rate_hz: int, indices: Sequence[int]) -> list[Wave]:
+        """Speaks all of them again: each is drawn after the one before."""
+        made = self.read(split, data_dir, seed, sample_rate_hz)
+        ends = np.cumsum(made.lengths)
+        return [made.samples[ends[index] - made.lengths[index] : ends[index]] for index in indices]
 
     def fingerprint(self, split: Split, data_dir: Path) -> None:
         """Made as fast as they would be read."""
@@ -136,6 +150,11 @@ class OwnRecordings(SoundSource):
         files = self._files(split)
         waves = [decode(_content(file), file.place, sample_rate_hz) for file in files]
         return joined(waves, [file.label for file in files], [""] * len(files), [file.place for file in files])
+
+    def waves(self, split: Split, data_dir: Path, seed: int, sample_rate_hz: int, indices: Sequence[int]) -> list[Wave]:
+        """Decodes these files alone."""
+        files = self._files(split)
+        return [decode(_content(files[index]), files[index].place, sample_rate_hz) for index in indices]
 
     def fingerprint(self, split: Split, data_dir: Path) -> object:
         """The files of the split and their labels."""
@@ -241,24 +260,30 @@ class FSDDFiles(SoundSource):
 
     def read(self, split: Split, data_dir: Path, seed: int, sample_rate_hz: int) -> Recordings:
         """Decodes the split's members of the archive, in order of their names."""
-        path = self._path(data_dir)
-        waves, labels, speakers, places = [], [], [], []
-        try:
-            with zipfile.ZipFile(path) as archive:
-                for name in archive.namelist():
-                    place = f"{path}, {name}"
-                    digit, speaker, take = _member(name, place)
-                    if self._of(speaker, take) is not split:
-                        continue
-                    waves.append(decode(archive.read(name), place, sample_rate_hz))
-                    labels.append(digit)
-                    speakers.append(speaker)
-                    places.append(place)
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
-            raise DataError(f"{path}: damaged ({error}); remove it and fetch it anew") from None
-        if not waves:
-            raise DataError(f"{path}: holds no recordings to {split}")
-        return joined(waves, labels, speakers, places)
+        members = self._members(split, data_dir)
+        if not members:
+            raise DataError(f"{self._path(data_dir)}: holds no recordings to {split}")
+        waves = self._decoded(members, data_dir, sample_rate_hz)
+        return joined(
+            waves,
+            [each.digit for each in members],
+            [each.speaker for each in members],
+            [each.place for each in members],
+        )
+
+    def waves(self, split: Split, data_dir: Path, seed: int, sample_rate_hz: int, indices: Sequence[int]) -> list[Wave]:
+        """Decodes these members alone."""
+        members = self._members(split, data_dir)
+        return self._decoded([members[index] for index in indices], data_dir, sample_rate_hz)
+
+    def _members(self, split: Split, data_dir: Path) -> "list[Member]":
+        with _opened(self._path(data_dir)) as archive:
+            members = [_member(name, f"{self._path(data_dir)}, {name}") for name in archive.namelist()]
+        return [each for each in members if self._of(each.speaker, each.take) is split]
+
+    def _decoded(self, members: "Iterable[Member]", data_dir: Path, sample_rate_hz: int) -> list[Wave]:
+        with _opened(self._path(data_dir)) as archive:
+            return [decode(archive.read(each.name), each.place, sample_rate_hz) for each in members]
 
     def fingerprint(self, split: Split, data_dir: Path) -> object:
         """The archive, and who is left out."""
@@ -279,12 +304,30 @@ class FSDDFiles(SoundSource):
         return data_dir / "fsdd" / "fsdd-recordings.zip"
 
 
-def _member(name: str, place: str) -> tuple[str, str, int]:
-    """Digit, speaker and take of a member of FSDD's archive."""
+class Member(NamedTuple):
+    """A recording in FSDD's archive."""
+
+    name: str
+    place: str
+    digit: str
+    speaker: str
+    take: int
+
+
+def _member(name: str, place: str) -> Member:
     found = _MEMBER.fullmatch(name)
     if found is None or found[2] not in FSDD_SPEAKERS:
         raise DataError(f"{place}: should be named like recordings/7_theo_12.wav, and be said by one of the speakers")
-    return found[1], found[2], int(found[3])
+    return Member(name, place, found[1], found[2], int(found[3]))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+        raise DataError(f"{path}: damaged ({error}); remove it and fetch it anew") from None
 
 
 def _content(file: Listed) -> bytes:

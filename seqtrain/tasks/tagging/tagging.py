@@ -213,6 +213,10 @@ class Tagging(Task):
             yield Picture("sentences", drawing_tags.sentences(shown, self.codes.types))
         yield Picture("confusion", drawing.confusion(counts, [*self.codes.types, "none"]))
 
+    def input_names(self, ids: Int[np.ndarray, " N"]) -> list[str]:
+        """The words."""
+        return self.codes.vocabulary.decode(ids)
+
     def assets(self) -> dict[str, Any]:
         """The vocabulary of words and, if they are read, that of letters, and the types of entities."""
         codes = self.codes

@@ -256,6 +256,10 @@ class TranslationTask(Task):
             rows = self.codes.target.symbols(batch.targets[0, : batch.target_lengths[0]].numpy())
         return drawing.heatmap(weights[: len(rows), : len(columns)].numpy(), rows, columns)
 
+    def input_names(self, ids: Int[np.ndarray, " N"]) -> list[str]:
+        """The words, characters or pieces of words that are translated."""
+        return self.codes.source.symbols(ids)
+
     def assets(self) -> dict[str, Any]:
         """The vocabularies of both sides, and the most symbols that are written."""
         codes = self.codes

@@ -9,7 +9,7 @@ import soundfile
 
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.tasks import FSDD, Speech, Split
-from seqtrain.tasks.speech.sources import FSDD_SPEAKERS, FSDDFiles, SynthesisedWords
+from seqtrain.tasks.speech.sources import FSDD_SPEAKERS, FSDDFiles, OwnRecordings, SynthesisedWords
 
 
 def content(length=400, kind="WAV"):
@@ -265,6 +265,16 @@ def test_the_test_members_are_not_decoded_before_they_are_asked_for(archive):
     task.prepare(archive(**{"1_theo_0.wav": b"garbage"}), 0)
     with pytest.raises(DataError, match=r"recordings/1_theo_0\.wav: can't be read as audio"):
         task.examples(Split.TEST)
+
+
+def test_some_recordings_are_the_same_as_among_all(archive, folder, tmp_path):
+    files = FSDDFiles(), OwnRecordings(folder(a=12, b=12)), SynthesisedWords(val_size=30)
+    for source, data_dir in zip(files, (archive(), tmp_path, tmp_path), strict=True):
+        whole = source.read(Split.VAL, data_dir, 3, 8000)
+        chosen = [len(whole) - 1, 0]
+        ends = np.cumsum(whole.lengths)
+        for index, wave in zip(chosen, source.waves(Split.VAL, data_dir, 3, 8000, chosen), strict=True):
+            np.testing.assert_array_equal(wave, whole.samples[ends[index] - whole.lengths[index] : ends[index]])
 
 
 def test_a_missing_archive_is_named(tmp_path):
