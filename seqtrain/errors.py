@@ -31,3 +31,7 @@ class TrainingError(UserError):
 
 class OutOfMemoryError(TrainingError):
     """A batch that doesn't fit in memory."""
+
+
+class ProcessLostError(UserError):
+    """Another process of the same run has ended, so that this one can't go on."""

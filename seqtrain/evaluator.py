@@ -11,9 +11,9 @@ from seqtrain.device import autocast
 from seqtrain.loader import eval_loader
 from seqtrain.memory import out_of_memory_told
 from seqtrain.model import Model, State
-from seqtrain.signals import StopFlag
 from seqtrain.spec import Align
 from seqtrain.tasks.task import Sample, Task
+from seqtrain.team import Team, together
 
 
 class Interrupted(Exception):  # noqa: N818  # not an error: somebody asked
@@ -32,7 +32,7 @@ class Evaluator:
         batch_size: Examples read at once; no answer depends on it.
         num_workers: Processes that read ahead while a split is scored.
         network: What answers in the model's place: the model itself, unless it has been compiled.
-        stop: Raised by whoever wants a scoring to end before its time.
+        team: Those that score together, each its share of every batch; its flag ends a scoring before its time.
     """
 
     model: Model
@@ -41,8 +41,8 @@ class Evaluator:
     precision: torch.dtype | None
     batch_size: int
     num_workers: int = 0
-    stop: StopFlag = field(default_factory=StopFlag)
     network: Callable[..., tuple[Tensor, State]] | None = None
+    team: Team = field(default_factory=Team)
 
     def answer(self, batch: Batch, memory: State | None, examples: Examples) -> tuple[Tensor, State | None]:
         """The model's outputs in full precision, and what the next batch of the examples remembers, if they go on."""
@@ -60,7 +60,7 @@ class Evaluator:
 
         Args:
             examples: A split.
-            batches: Of the split, where not all of it is to be read.
+            batches: Of the split, where not all of it is to be read, or by several processes.
 
         Raises:
             Interrupted: If it is asked to stop.
@@ -71,8 +71,11 @@ class Evaluator:
         self.model.eval()
         with torch.inference_mode():
             for batch in self.batches(examples) if batches is None else batches:
-                if self.stop.received:
+                self.team.agree()
+                if self.team.stop.received:
                     raise Interrupted
+                if not len(batch):  # another process has a share of it
+                    continue
                 batch = batch.to(self.device)
                 with out_of_memory_told(batch):
                     outputs, memory = self.answer(batch, memory, examples)
@@ -80,7 +83,10 @@ class Evaluator:
                     count += self.task.count(batch)
                     generated = self.generate(batch) if self.task.spec.align is Align.FREE else None
                     self.task.score(metrics, outputs, batch, generated)
-        values = {"loss": float(loss) / count, **{name: float(value) for name, value in metrics.compute().items()}}
+        total, elements = self.team.agree(float(loss), count)
+        with together():  # metrics add up their sums over all processes by themselves
+            scores = metrics.compute()
+        values = {"loss": total / elements, **{name: float(value) for name, value in scores.items()}}
         order = sorted(values, key=lambda name: (name != "loss", name != self.task.metric, name))
         return {name: values[name] for name in order}
 

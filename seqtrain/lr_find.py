@@ -26,11 +26,12 @@ from seqtrain.files import write_atomically
 from seqtrain.model import State
 from seqtrain.picture import Picture
 from seqtrain.progress import Window
-from seqtrain.run import prepared
+from seqtrain.run import check, prepared
 from seqtrain.run_folder import reserve
 from seqtrain.runlog import RunLog
 from seqtrain.scheduler import Moment, SchedulerSpec
 from seqtrain.tasks.drawing import ACCENT, FAINT, INK, figure
+from seqtrain.team import Team
 from seqtrain.trainer import Trainer, grouped
 
 DIVERGED = 4.0
@@ -105,7 +106,8 @@ def find_lr(config: RunConfig, rates: Range, folder: Path, console: Console) -> 
     lr = config.optimizer.lr
     if not lr:
         raise ConfigError("optimizer.lr=0.0: rates are told by their ratio to it; give any rate above 0")
-    config, model, device = prepared(config, console)
+    device = check(config)
+    config, model = prepared(config, device, Team(), console)
     folder = reserve(folder)
     schedule = Rise(start=rates.minimum / lr, end=rates.maximum / lr, steps=rates.steps)
     with TemporaryDirectory(prefix="seqtrain-") as scratch, RunLog(Path(scratch), console) as log:

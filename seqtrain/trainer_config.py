@@ -16,7 +16,8 @@ class TrainerConfig:
         max_steps: End after this many optimizer steps.
         max_epochs: End after this many passes over the training data.
         max_time: End after this many seconds of training and validation.
-        batch_size: Sequences per batch; auto: as many as fit in memory, a number once training begins.
+        batch_size: Sequences per batch, which processes that train together share; auto: as many as fit in memory,
+            a number once training begins.
         accumulate: Batches per optimizer step; equals one batch of all their sequences.
         amp: Precision of matrix products: auto, off, bf16 or fp16.
         clip_norm: Largest global norm of the gradient; null leaves it alone.
@@ -45,6 +46,8 @@ class TrainerConfig:
         limit_batches: Read no more than so many batches of each pass over each split.
         overfit_batches: Train on the first so many batches alone, and validate on them; no test.
         dry_run: Try one batch of everything, keep nothing.
+        devices: Processes that train together on this machine, each on its share of every batch, and on a device of
+            its own where there are such.
         num_workers: Processes that prepare batches; 0 prepares them in the loop.
         tune_allocator: Keep freed memory in the process: faster, and resident memory stays at its peak.
     """
@@ -78,6 +81,7 @@ class TrainerConfig:
     limit_batches: int | None = None
     overfit_batches: int | None = None
     dry_run: bool = False
+    devices: int = 1
     num_workers: int = 0
     tune_allocator: bool = True
 
@@ -92,6 +96,7 @@ class TrainerConfig:
         limits.at_least("trainer", 1, checkpoint_every_epochs=self.checkpoint_every_epochs)
         limits.at_least("trainer", 1, max_steps=self.max_steps, max_epochs=self.max_epochs)
         limits.at_least("trainer", 1, limit_batches=self.limit_batches, overfit_batches=self.overfit_batches)
+        limits.at_least("trainer", 1, devices=self.devices)
         limits.above_zero("trainer", max_time=self.max_time, checkpoint_every_minutes=self.checkpoint_every_minutes)
         limits.at_least("trainer", 0, min_delta=self.min_delta, num_workers=self.num_workers)
         limits.above_zero("trainer", clip_norm=self.clip_norm, clip_value=self.clip_value)

@@ -227,6 +227,11 @@ def test_a_batch_size_that_was_found_is_kept_for_good(train, console, monkeypatc
     assert resume(found.folder, console, ["trainer.max_epochs=3"]).summary["steps"] == 24
 
 
+def test_several_processes_are_asked_for_a_number(train):
+    with pytest.raises(ConfigError, match=r"trainer\.batch_size=auto: what fits is found for one process alone"):
+        train("run", "trainer.batch_size=auto", "trainer.devices=2")
+
+
 def test_a_run_of_a_sweep_keeps_the_batch_size_that_it_finds(compose, tmp_path, console, monkeypatch):
     monkeypatch.setattr(batch_size, "largest_batch", lambda *_: 32)
     typed = [*SINE, *SMALL, "trainer.batch_size=auto", "trainer.max_steps=2"]

@@ -13,6 +13,7 @@ from importlib import import_module
 from importlib.metadata import version
 
 from seqtrain.errors import ConfigError, UserError
+from seqtrain.launcher import one_voice
 from seqtrain.typos import did_you_mean
 
 COMMANDS = {"train": "train", "resume": "resume", "list": "list_words", "data": "data", "lr_find": "lr_find"}
@@ -28,7 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:
-        return dispatch(arguments)
+        with one_voice():
+            return dispatch(arguments)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except BrokenPipeError:

@@ -27,11 +27,18 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     folder = find_run(options.run)
 
+    return go_on(folder, options.overrides)
+
+
+def go_on(folder: Path, overrides: list[str]) -> int:
+    """Resumes the run of a folder, in this process or in as many as it asks for; the exit code."""
     from rich.console import Console
 
     from seqtrain.run import resume
+    from seqtrain.together import resume_together
 
-    return exit_code(resume(folder, Console(), options.overrides))
+    code = resume_together(folder, overrides)
+    return exit_code(resume(folder, Console(), overrides)) if code is None else code
 
 
 def find_run(name: str) -> Path:

@@ -170,17 +170,19 @@ def plain(cfg: DictConfig) -> Composed:
 
 
 def train_here(run: Composed) -> int:
-    """Trains in this process."""
+    """Trains in this process, or in as many as are asked for."""
     from rich.console import Console
 
-    from seqtrain.cli.resume import exit_code
-    from seqtrain.run import resume, start
+    from seqtrain.cli.resume import exit_code, go_on
+    from seqtrain.run import start
     from seqtrain.run_folder import requeued
+    from seqtrain.together import start_together
 
     begun = requeued(run.run_dir, run.overrides)
     if begun is not None:
-        return exit_code(resume(begun, Console()))
-    return exit_code(start(run.tree, run.overrides, run.run_dir, Console()))
+        return go_on(begun, [])
+    code = start_together(run.tree, run.overrides, run.run_dir)
+    return exit_code(start(run.tree, run.overrides, run.run_dir, Console())) if code is None else code
 
 
 def run_apart(run: Composed) -> int:
