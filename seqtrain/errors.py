@@ -29,5 +29,9 @@ class TrainingError(UserError):
     """A run that can't go on as it was asked to."""
 
 
+class OutOfMemoryError(TrainingError):
+    """A batch that doesn't fit in memory."""
+
+
 class ProcessLostError(UserError):
     """Another process of the same run has ended, so that this one can't go on."""

@@ -38,6 +38,7 @@ MAY_IMPORT = {
     "trainer_config": {"device", "errors", "limits"},
     "files": set(),
     "signals": set(),
+    "host_memory": set(),
     "progress": set(),
     "ema": set(),
     "memory": {"batch", "errors"},
