@@ -10,11 +10,24 @@ import hydra
 import pytest
 import torch
 from hydra.core.hydra_config import HydraConfig
+from hypothesis import HealthCheck, settings
 
 from seqtrain.cli.train import plain
 from seqtrain.data import DATASETS
 
 REPOSITORY = Path(__file__).parents[1]
+
+# The same examples at every call, on every machine; `pytest --hypothesis-profile=thorough` looks for others.
+settings.register_profile(
+    "default",
+    max_examples=50,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+settings.register_profile("thorough", settings.get_profile("default"), max_examples=200, derandomize=False)
+settings.load_profile("default")
 
 
 @pytest.fixture(scope="session")

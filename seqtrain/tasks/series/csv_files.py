@@ -143,12 +143,11 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 def _rows(path: Path) -> Iterator[Row]:
-    lines = _lines(path)
-    head = next((line for line in lines if line.strip()), "")
-    separator = max(SEPARATORS, key=lambda sign: len(next(csv.reader([head], delimiter=sign), [])))
-    reader = csv.reader(_lines(path), delimiter=separator, strict=True)
+    head = next((line for line in _lines(path) if line.strip()), "")
     begins = 1
     try:
+        separator = max(SEPARATORS, key=lambda sign: len(next(csv.reader([head], delimiter=sign), [])))
+        reader = csv.reader(_lines(path), delimiter=separator, strict=True)
         for fields in reader:
             if any(fields):
                 yield begins, fields

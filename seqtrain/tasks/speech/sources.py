@@ -292,3 +292,5 @@ def _content(file: Listed) -> bytes:
         return file.path.read_bytes()
     except OSError as error:
         raise DataError(f"{file.place}: can't be read ({error.strerror})") from None
+    except ValueError as error:  # no name for a file
+        raise DataError(f"{file.place}: can't be read ({error})") from None
