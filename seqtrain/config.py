@@ -123,6 +123,8 @@ def resolve(target: object, path: str) -> type:
 
 def convert(hint: Any, value: Any, path: str) -> Any:
     """The value as its annotation wants it."""
+    if isinstance(value, str) and "${" in value:
+        raise ConfigError(f"{path}={value}: holds ${{, which config.yaml would take for a reference to another key")
     options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
     if value is None and types.NoneType in options:
         return None

@@ -1,0 +1,1 @@
+def damage(t): pass
