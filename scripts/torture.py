@@ -34,6 +34,7 @@ from torture_children import (
     Child,
     differences,
     fork,
+    has_finished,
     last_step,
     resident_or_virtual,
     saved_step,
@@ -41,7 +42,7 @@ from torture_children import (
     warm_up,
 )
 from torture_damage import damage
-from torture_disk import disk
+from torture_disk import INSIDE, disk, inside
 
 RACE_STEPS = 2
 """A step may end between the look at the last row and the signal, and the one after it has then begun."""
@@ -92,7 +93,7 @@ def saving(child: Child, run: Path) -> bool:
 
 def kill(torture: Torture) -> None:
     """Kills one run again and again."""
-    kills, steps = torture.times(200), torture.times(1600)
+    kills, steps = torture.times(200), torture.times(3000)
     options = [f"trainer.max_steps={steps}"]
     reference, run = torture.finished("undisturbed", *options), torture.folder / "killed"
     pace = json.loads((reference / "summary.json").read_text())["seconds"] / steps
@@ -113,7 +114,7 @@ def kill(torture: Torture) -> None:
             torture.seen[f"ended by itself with code {child.code}"] += 1
             if child.code != 0:
                 torture.failures.append(f"resume after kill {done}: code {child.code}: {child.error()[-300:]}")
-            if child.code != 0 or last_step(run) >= steps:
+            if child.code != 0 or has_finished(run):
                 break
             continue
         child.kill(signal.SIGKILL)
@@ -254,12 +255,16 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="a tenth of each")
     parser.add_argument("--seed", type=int, default=0, help="of moments and damages")
     parser.add_argument("--folder", type=Path, help="where runs are left; without it they are removed")
+    parser.add_argument(INSIDE, type=int, help=argparse.SUPPRESS)  # by the section on disks, of itself
     options = parser.parse_args()
     if unknown := set(options.sections) - set(SECTIONS):
         parser.error(f"no such section: {', '.join(unknown)}")
     place = (options.folder or Path(tempfile.mkdtemp(prefix="torture-"))).absolute()
     place.mkdir(parents=True, exist_ok=True)
     warm_up(place)
+    if options.inside is not None:
+        inside(place, options.inside)
+        return 0
     failed = 0
     try:
         for name in options.sections or SECTIONS:

@@ -6,6 +6,7 @@ imported here once, and each attempt is a fork that calls the command line's `ma
 
 import atexit
 import json
+import logging
 import os
 import resource
 import select
@@ -30,8 +31,8 @@ from seqtrain.errors import CheckpointError
 TINY = [
     "task=sine", "task.lookback=16", "task.horizon=4", "task.train_size=320", "task.val_size=32", "task.test_size=32",
     "model=lstm", "model.hidden_size=8", "model.num_layers=2", "model.dropout=0.2", "device=cpu",
-    "trainer.batch_size=16", "trainer.accumulate=2", "trainer.log_every=1", "trainer.eval_every=25",
-    "trainer.checkpoint_every=3",
+    "trainer.batch_size=16", "trainer.accumulate=2", "trainer.log_every=1", "trainer.eval_every=50", "trainer.ema=0.9",
+    "trainer.checkpoint_every=3", "trainer.keep_best=2",
 ]  # fmt: skip
 """A run that saves often and stops anywhere: within an epoch, with dropout, accumulation and two layers."""
 
@@ -159,12 +160,18 @@ def warm_up(folder: Path) -> None:
 
 
 def last_step(run: Path) -> int:
-    """The step of the last whole row of metrics.jsonl; 0 if there is none."""
+    """The step of the last whole row of metrics.jsonl that is not of the test; 0 if there is none."""
     try:
         lines = (run / "metrics.jsonl").read_bytes().split(b"\n")
     except FileNotFoundError:
         return 0
-    return next((json.loads(line)["step"] for line in reversed(lines[:-1]) if line), 0)
+    return next((json.loads(line)["step"] for line in reversed(lines[:-1]) if line and b"test/" not in line), 0)
+
+
+def has_finished(run: Path) -> bool:
+    """Whether a run has come to its end."""
+    path = run / "summary.json"
+    return path.exists() and json.loads(path.read_text())["status"] == "finished"
 
 
 def saved_step(run: Path) -> int:
@@ -195,7 +202,7 @@ def differences(run: Path, reference: Path) -> Iterator[str]:
     """In what two finished runs differ that should be alike bit for bit; times are left out."""
     for name in ("last.pt", "best.pt"):
         found, wanted = (checkpoint.load(folder / "checkpoints" / name) for folder in (run, reference))
-        for part in ("model", "optimizer", "scaler", "ema", "rng", "memory", "progress"):
+        for part in found.keys() | wanted.keys():
             if not same(found.get(part), wanted.get(part)):
                 yield f"{name}: another {part}"
     if rows(run) != rows(reference):
@@ -227,6 +234,7 @@ def rows(run: Path) -> list[dict[str, Any]]:
 
 def scalars(run: Path) -> dict[str, dict[int, float]]:
     """The curves as TensorBoard shows them, without times."""
+    logging.getLogger("tensorboard").setLevel(logging.ERROR)  # it tells of each purge
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     events = EventAccumulator(str(run / "tensorboard"), size_guidance={"scalars": 0})

@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 from omegaconf import OmegaConf
 
+from seqtrain import limits
 from seqtrain.errors import ConfigError
 from seqtrain.models.decoder_spec import DecoderSpec
 from seqtrain.models.model_spec import ModelSpec
@@ -34,10 +35,32 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
+class Seeds:
+    """What each kind of randomness comes from; null takes the run's seed.
+
+    Attributes:
+        init: The weights that training begins with.
+        order: The order of the training data.
+        dropout: What dropout leaves out, and when a decoder is told the truth.
+        data: Generated data, and augmentation.
+    """
+
+    init: int | None = None
+    order: int | None = None
+    dropout: int | None = None
+    data: int | None = None
+
+    def __post_init__(self) -> None:
+        limits.at_least("seeds", 0, **vars(self))
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunConfig:
     """Everything that a run is made from."""
 
     seed: int
+    seeds: Seeds = Seeds()
+    deterministic: bool = False
     device: str
     data_dir: Path
     model_name: str
@@ -52,6 +75,11 @@ class RunConfig:
     def __post_init__(self) -> None:
         if self.seed < 0:
             raise ConfigError(f"seed={self.seed}: must be at least 0")
+
+    def seed_of(self, part: str) -> int:
+        """The seed of one kind of randomness, by its name in `Seeds`."""
+        own: int | None = getattr(self.seeds, part)
+        return self.seed if own is None else own
 
 
 def build_config(tree: Tree) -> RunConfig:

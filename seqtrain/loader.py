@@ -60,6 +60,7 @@ def train_loader(
     seed: int,
     epoch: int,
     skip: int = 0,
+    limit: int | None = None,
     num_workers: int = 0,
     pin_memory: bool = False,
 ) -> DataLoader[Batch]:
@@ -71,18 +72,23 @@ def train_loader(
         seed: With the epoch, the whole of what decides the order; at least 0.
         epoch: Counted from 0; examples may look different in each.
         skip: How many batches of the epoch's plan are left out at its start, because a run has seen them.
+        limit: Where the plan ends; None reads it to its end.
         num_workers: Processes that read ahead; 0 reads in this one. The batches are the same.
         pin_memory: Whether batches are copied to page-locked memory, for CUDA.
     """
     plan = train_plan(examples, batch_size, seed, epoch)
-    return _loader(examples, plan[skip:], epoch, num_workers, pin_memory)
+    return _loader(examples, plan[:limit][skip:], epoch, num_workers, pin_memory)
 
 
 def eval_loader(
-    examples: Examples, batch_size: int, num_workers: int = 0, pin_memory: bool = False
+    examples: Examples,
+    batch_size: int,
+    limit: int | None = None,
+    num_workers: int = 0,
+    pin_memory: bool = False,
 ) -> DataLoader[Batch]:
-    """Loads each example of a split once, in an order that is always the same."""
-    return _loader(examples, eval_plan(examples, batch_size), 0, num_workers, pin_memory)
+    """Loads each example of a split once, in an order that is always the same; no more than `limit` batches."""
+    return _loader(examples, eval_plan(examples, batch_size)[:limit], 0, num_workers, pin_memory)
 
 
 def _keys(lengths: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -9,7 +9,6 @@ from jaxtyping import UInt8
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from torch.utils.tensorboard import SummaryWriter
 
 GIF_MILLISECONDS = 150
 """How long each frame of a film is shown."""
@@ -34,15 +33,6 @@ class Picture:
         if isinstance(self.content, np.ndarray):
             return f"{self.name}.gif", _gif(self.content)
         return f"{self.name}.png", _png(self.content)
-
-    def show(self, writer: "SummaryWriter", step: int) -> None:
-        """Adds it to TensorBoard."""
-        if isinstance(self.content, str):
-            writer.add_text(self.name, self.content, step)
-        elif isinstance(self.content, np.ndarray):
-            writer.add_images(self.name, self.content[:, None], step, dataformats="NCHW")
-        else:
-            writer.add_figure(self.name, self.content, step)
 
 
 def _png(figure: "Figure") -> bytes:

@@ -3,20 +3,20 @@
 import json
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import IO, Any, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
-from seqtrain.checkpoint import write_atomically
+from seqtrain.errors import TrainingError
+from seqtrain.files import Appender, write_atomically
 from seqtrain.picture import Picture
-
-if TYPE_CHECKING:
-    from torch.utils.tensorboard import SummaryWriter
+from seqtrain.tensorboard import EventFile
 
 PLOTS = "plots"
 METRICS, SUMMARY, LOG = "metrics.jsonl", "summary.json", "train.log"
@@ -29,40 +29,35 @@ class RunLog:
     a progress bar stays below the lines and shows the training loss; elsewhere that is a line as well.
     """
 
-    def __init__(self, folder: Path, console: Console, resume_step: int | None = None) -> None:
+    def __init__(
+        self, folder: Path, console: Console, resume_step: int | None = None, *, tolerant: bool = False
+    ) -> None:
         """Opens the files of a run folder.
 
         Args:
             folder: The run folder; it exists.
             console: Where lines and progress go.
             resume_step: The step a resumed run goes on from: what was recorded past it is cut off.
+            tolerant: Whether the run goes on when a file can't be written any more.
         """
+        self.tolerant = tolerant
+        self.failing = False
         self.folder = folder
         self.console = console
         self.progress: StepProgress | None = None
         self.latest: dict[str, float] = {}
         if resume_step is not None:
             cut_rows(folder / METRICS, resume_step)
-        self.metrics = (folder / METRICS).open("a", encoding="utf-8")
-        self.lines = (folder / LOG).open("a", encoding="utf-8")
-        self.plain = Console(file=self.lines, width=120, color_system=None)
-        self.purge_step = None if resume_step is None else resume_step + 1
-        self._tensorboard: SummaryWriter | None = None
-
-    @property
-    def tensorboard(self) -> "SummaryWriter":
-        """The event file's writer, opened when it is first needed; what a resumed run repeats is purged."""
-        if self._tensorboard is None:
-            from torch.utils.tensorboard import SummaryWriter
-
-            self._tensorboard = SummaryWriter(self.folder / "tensorboard", purge_step=self.purge_step)
-        return self._tensorboard
+        self.metrics = Appender(folder / METRICS)
+        self.lines = Appender(folder / LOG)
+        self.plain = Console(file=cast(IO[str], self.lines), width=120, color_system=None)
+        self.tensorboard = EventFile(folder, resume_step)
 
     def say(self, message: Any) -> None:
         """Prints a line, or anything rich can render, to the terminal and to train.log."""
         self.console.print(message, highlight=False)
-        self.plain.print(message, highlight=False)
-        self.lines.flush()
+        with self.writing():
+            self.plain.print(message, highlight=False)
 
     def warn(self, message: str) -> None:
         """Prints a line that the user should not miss."""
@@ -71,25 +66,51 @@ class RunLog:
     def scalars(self, step: int, epoch: float, seconds: float, values: dict[str, float]) -> None:
         """Records values, by names like `train/loss`, after a step."""
         row = {"step": step, "epoch": round(epoch, 4), "seconds": round(seconds, 3), **values}
-        self.metrics.write(json.dumps({key: finite(value) for key, value in row.items()}) + "\n")
-        self.metrics.flush()
-        for name, value in values.items():
-            self.tensorboard.add_scalar(name, value, step)
         self.latest |= values
         line = f"step {step:>6}  epoch {epoch:6.2f}  " + "  ".join(
             f"{name} {number(value)}" for name, value in values.items()
         )
-        self.plain.print(line, highlight=False, soft_wrap=True)
+        with self.writing():
+            self.metrics.write(json.dumps({key: finite(value) for key, value in row.items()}) + "\n")
+            self.plain.print(line, highlight=False, soft_wrap=True)
+            self.tensorboard.scalars(step, values)
         if self.progress is None or any(name.startswith(("val/", "test/")) for name in values):
             self.console.print(line, highlight=False, soft_wrap=True)
+
+    def rewind(self, step: int) -> None:
+        """Takes back what was recorded past a step, since the run goes on from there."""
+        with self.writing():
+            self.metrics.close()
+            cut_rows(self.folder / METRICS, step)
+            self.metrics = Appender(self.folder / METRICS)
+            self.tensorboard.close()
+            self.tensorboard = EventFile(self.folder, step)
 
     def pictures(self, step: int, pictures: Iterable[Picture]) -> None:
         """Shows pictures in TensorBoard, and leaves each as a file."""
         for picture in pictures:
             name, content = picture.file()
-            (self.folder / PLOTS).mkdir(exist_ok=True)
-            write_atomically(self.folder / PLOTS / name, content)
-            picture.show(self.tensorboard, step)
+            with self.writing():
+                (self.folder / PLOTS).mkdir(exist_ok=True)
+                write_atomically(self.folder / PLOTS / name, content)
+                self.tensorboard.picture(step, picture)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """A block that writes files of the run.
+
+        Raises:
+            TrainingError: If one can't be written, unless the run goes on without; that is then said once.
+        """
+        try:
+            yield
+        except OSError as error:
+            message = f"{self.folder}: can't be written ({error.strerror or error})"
+            if not self.tolerant:
+                raise TrainingError(f"{message}. Make room and resume") from error
+            if not self.failing:
+                self.failing = True
+                self.console.print(Text(f"warning: {message}; the record of this run has gaps from here", "yellow"))
 
     def start_progress(self, step: int, total_steps: int | None, shown: Sequence[str]) -> None:
         """Shows a bar from here to the end, with the latest of these values, where the console is a terminal."""
@@ -104,7 +125,8 @@ class RunLog:
     def summary(self, content: dict[str, Any]) -> None:
         """Writes summary.json, whole or not at all."""
         text = json.dumps(content, indent=2, default=str)
-        write_atomically(self.folder / SUMMARY, (text + "\n").encode())
+        with self.writing():
+            write_atomically(self.folder / SUMMARY, (text + "\n").encode())
 
     def stop_progress(self) -> None:
         """Takes the bar away."""
@@ -121,12 +143,12 @@ class RunLog:
         self.close()
 
     def close(self) -> None:
-        """Takes the bar away and closes the files."""
+        """Takes the bar away and closes the files; what TensorBoard still holds back may be lost on a full disk."""
         self.stop_progress()
         self.metrics.close()
         self.lines.close()
-        if self._tensorboard is not None:
-            self._tensorboard.close()
+        with suppress(OSError):
+            self.tensorboard.close()
 
 
 class StepProgress:

@@ -19,13 +19,26 @@ MAY_IMPORT = {
     "batch": set(),
     "model": {"batch"},
     "picture": set(),
+    "tensorboard": {"picture"},
     "loader": {"batch"},
     "data": {"data", "errors"},
     "models": LEAVES | {"models"},
     "tasks": LEAVES | {"tasks"},
     "trainer_config": {"device", "errors", "limits"},
+    "files": set(),
+    "signals": set(),
+    "progress": set(),
+    "ema": set(),
+    "memory": {"batch", "errors"},
+    "nonfinite": {"errors"},
+    "checkpoint": {"errors", "files"},
+    "saver": {"checkpoint", "errors"},
+    "evaluator": LEAVES | {"device", "loader", "memory", "signals", "tasks.task"},
+    "feed": {"batch", "loader", "tasks.task", "trainer_config"},
+    "monitor": {"errors", "progress", "tasks.task", "trainer_config"},
     "trainer": LEAVES
-    | {"checkpoint", "runlog", "loader", "device", "optimizer", "scheduler", "signals", "tasks.task", "trainer_config"},
+    | {"checkpoint", "device", "ema", "evaluator", "feed", "memory", "monitor", "nonfinite", "optimizer", "progress"}
+    | {"runlog", "saver", "scheduler", "signals", "tasks.task", "trainer_config"},
 }
 
 

@@ -17,13 +17,21 @@ def main(arguments: list[str]) -> int:
         prog="seqtrain resume", description="Goes on with a run, as if it had never stopped."
     )
     parser.add_argument("run", metavar="RUN", help="a run folder, or `last` for the newest one below outputs")
-    folder = find_run(parser.parse_args(arguments).run)
+    parser.add_argument(
+        "overrides",
+        metavar="key=value",
+        nargs="*",
+        help="what is to be different from now on, like trainer.max_epochs=20; what belongs to what the run has "
+        "learned, like its model, can't be",
+    )
+    options = parser.parse_args(arguments)
+    folder = find_run(options.run)
 
     from rich.console import Console
 
     from seqtrain.run import resume
 
-    return exit_code(resume(folder, Console()))
+    return exit_code(resume(folder, Console(), options.overrides))
 
 
 def find_run(name: str) -> Path:

@@ -169,15 +169,19 @@ def train_here(run: Composed) -> int:
     from rich.console import Console
 
     from seqtrain.cli.resume import exit_code
-    from seqtrain.run import start
+    from seqtrain.run import resume, start
+    from seqtrain.run_folder import requeued
 
+    begun = requeued(run.run_dir, run.overrides)
+    if begun is not None:
+        return exit_code(resume(begun, Console()))
     return exit_code(start(run.tree, run.overrides, run.run_dir, Console()))
 
 
 def run_apart(run: Composed) -> int:
     """Trains in a process of its own, so that the jobs of a sweep can't touch one another; its exit code."""
     from seqtrain.config import build_config
-    from seqtrain.run import write_config
+    from seqtrain.run_folder import write_config
 
     write_config(run.run_dir, build_config(run.tree), run.tree, run.overrides)
     return subprocess.run([sys.executable, "-m", "seqtrain", "resume", str(run.run_dir)], check=False).returncode

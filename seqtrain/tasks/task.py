@@ -11,7 +11,7 @@ from torch import Tensor
 
 from seqtrain.batch import Batch, Examples
 from seqtrain.picture import Picture
-from seqtrain.spec import TaskSpec
+from seqtrain.spec import Symbols, TaskSpec
 
 if TYPE_CHECKING:
     from torchmetrics import MetricCollection
@@ -81,6 +81,12 @@ class Task(ABC):
     def outline(self) -> TaskSpec:
         """The spec as far as the options tell it, with sizes `UNREAD`."""
 
+    @property
+    def smoothable(self) -> bool:
+        """Whether `loss` takes smoothing: where it is the cross-entropy of each symbol alone; told by the options."""
+        output = self.outline.output
+        return isinstance(output, Symbols) and not output.chained
+
     @abstractmethod
     def prepare(self, data_dir: Path, seed: int) -> None:
         """Reads or generates the training and validation data and settles the vocabulary.
@@ -107,8 +113,15 @@ class Task(ABC):
         """One split of the data; only after `prepare`."""
 
     @abstractmethod
-    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
-        """The loss summed over every scored element of the batch; padding is not scored."""
+    def loss(self, outputs: Tensor, batch: Batch, smoothing: float = 0.0) -> Tensor:
+        """The loss summed over every scored element of the batch; padding is not scored.
+
+        Args:
+            outputs: Of the model.
+            batch: What they answer.
+            smoothing: The part of its probability that the right symbol gives to all symbols alike, itself among
+                them, in training (Szegedy et al. 2016, section 7). Always 0 where the task isn't `smoothable`.
+        """
 
     @abstractmethod
     def count(self, batch: Batch) -> int:

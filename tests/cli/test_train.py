@@ -61,6 +61,7 @@ def test_a_run_folder_holds_what_repeats_and_explains_the_run(undisturbed):
     events = {name for name in found if name.startswith("tensorboard/events.out.tfevents")}
     assert len(events) == 1
     assert found - events == {
+        ".lock",
         "config.yaml",
         "overrides.yaml",
         "metrics.jsonl",

@@ -147,9 +147,9 @@ class TextClassification(Task):
         """The texts of one split; those of the test split are read when first asked for."""
         return self._examples[split]
 
-    def loss(self, outputs: Float[Tensor, "B V"], batch: Batch) -> Float[Tensor, ""]:
+    def loss(self, outputs: Float[Tensor, "B V"], batch: Batch, smoothing: float = 0.0) -> Float[Tensor, ""]:
         """The cross-entropy in nats, summed over the texts."""
-        return F.cross_entropy(outputs.float(), batch.targets, reduction="sum")
+        return F.cross_entropy(outputs.float(), batch.targets, reduction="sum", label_smoothing=smoothing)
 
     def count(self, batch: Batch) -> int:
         """The number of texts in the batch."""

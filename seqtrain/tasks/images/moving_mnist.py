@@ -135,7 +135,7 @@ class MovingMNIST(Task):
         """The films of one split; those of the test split are made or read when first asked for."""
         return self._examples[split]
 
-    def loss(self, outputs: Float[Tensor, "B U D V W"], batch: Batch) -> Float[Tensor, ""]:
+    def loss(self, outputs: Float[Tensor, "B U D V W"], batch: Batch, smoothing: float = 0.0) -> Float[Tensor, ""]:
         """The squared error, summed over every pixel of every predicted frame."""
         return F.mse_loss(outputs.float(), brightness(batch.targets), reduction="sum")
 

@@ -85,9 +85,9 @@ class SequentialMNIST(Task):
         """The images of one split; those of the test split are drawn or read when first asked for."""
         return self._examples[split]
 
-    def loss(self, outputs: Float[Tensor, "B V"], batch: Batch) -> Float[Tensor, ""]:
+    def loss(self, outputs: Float[Tensor, "B V"], batch: Batch, smoothing: float = 0.0) -> Float[Tensor, ""]:
         """The cross-entropy in nats, summed over the images."""
-        return F.cross_entropy(outputs.float(), batch.targets, reduction="sum")
+        return F.cross_entropy(outputs.float(), batch.targets, reduction="sum", label_smoothing=smoothing)
 
     def count(self, batch: Batch) -> int:
         """The number of images in the batch."""

@@ -133,10 +133,14 @@ class LanguageModelling(Task):
         """The chunks of one split; the test text is read when first asked for."""
         return self._examples[split]
 
-    def loss(self, outputs: Float[Tensor, "B T V"], batch: Batch) -> Float[Tensor, ""]:
+    def loss(self, outputs: Float[Tensor, "B T V"], batch: Batch, smoothing: float = 0.0) -> Float[Tensor, ""]:
         """The cross-entropy in nats, summed over the symbols."""
         return F.cross_entropy(
-            outputs.float().flatten(0, 1), batch.targets.flatten(), ignore_index=PAD, reduction="sum"
+            outputs.float().flatten(0, 1),
+            batch.targets.flatten(),
+            ignore_index=PAD,
+            reduction="sum",
+            label_smoothing=smoothing,
         )
 
     def count(self, batch: Batch) -> int:

@@ -76,7 +76,7 @@ class Adding(Task):
         size = {Split.TRAIN: self.train_size, Split.VAL: self.val_size, Split.TEST: self.test_size}[split]
         return Sums(size, self.steps, int(stream(self._seed, f"adding/{split}").integers(2**63)))
 
-    def loss(self, outputs: Float[Tensor, "B 1"], batch: Batch) -> Float[Tensor, ""]:
+    def loss(self, outputs: Float[Tensor, "B 1"], batch: Batch, smoothing: float = 0.0) -> Float[Tensor, ""]:
         """The squared error, summed over the sequences."""
         return F.mse_loss(outputs.float(), batch.targets, reduction="sum")
 

@@ -87,9 +87,11 @@ class CopyMemory(Task):
         seed = int(stream(self._seed, f"copy_memory/{split}").integers(2**63))
         return Rows(size, self.delay, self.symbols, self.length, seed)
 
-    def loss(self, outputs: Float[Tensor, "B T V"], batch: Batch) -> Float[Tensor, ""]:
+    def loss(self, outputs: Float[Tensor, "B T V"], batch: Batch, smoothing: float = 0.0) -> Float[Tensor, ""]:
         """The cross-entropy in nats, summed over every step."""
-        return F.cross_entropy(outputs.float().flatten(0, 1), batch.targets.flatten(), reduction="sum")
+        return F.cross_entropy(
+            outputs.float().flatten(0, 1), batch.targets.flatten(), reduction="sum", label_smoothing=smoothing
+        )
 
     def count(self, batch: Batch) -> int:
         """The number of steps in the batch."""

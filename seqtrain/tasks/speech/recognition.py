@@ -127,6 +127,11 @@ class SpeechRecognition(Task):
         return TaskSpec(self._input, self._target.output(len(self.classes)), self._target.align)
 
     @property
+    def smoothable(self) -> bool:
+        """Labels are smoothed; the strings' symbols have no place of their own to be smoothed at."""
+        return self._target.strings is None
+
+    @property
     def classes(self) -> tuple[str, ...]:
         """The labels in the order of their ids; only after `prepare` or `restore`."""
         return self._settled.classes
@@ -144,9 +149,9 @@ class SpeechRecognition(Task):
         """The utterances of one split; those of the test split are read when first asked for."""
         return self._examples[split]
 
-    def loss(self, outputs: Float[Tensor, "B ..."], batch: Batch) -> Float[Tensor, ""]:
+    def loss(self, outputs: Float[Tensor, "B ..."], batch: Batch, smoothing: float = 0.0) -> Float[Tensor, ""]:
         """Cross-entropy of labels, or what connectionist temporal classification makes of strings; in nats."""
-        return self._target.loss(outputs, batch)
+        return self._target.loss(outputs, batch, smoothing)
 
     def count(self, batch: Batch) -> int:
         """The number of recordings in the batch, alone or joined."""

@@ -46,7 +46,7 @@ class Target(ABC):
         """What stands at an output step."""
 
     @abstractmethod
-    def loss(self, outputs: Tensor, batch: Batch) -> Float[Tensor, ""]:
+    def loss(self, outputs: Tensor, batch: Batch, smoothing: float = 0.0) -> Float[Tensor, ""]:
         """As `Task.loss`."""
 
     @abstractmethod
@@ -83,9 +83,9 @@ class Label(Target):
     def output(self, classes: int) -> Symbols:
         return Symbols(classes)
 
-    def loss(self, outputs: Float[Tensor, "B V"], batch: Batch) -> Float[Tensor, ""]:
+    def loss(self, outputs: Float[Tensor, "B V"], batch: Batch, smoothing: float = 0.0) -> Float[Tensor, ""]:
         """The cross-entropy in nats, summed over the recordings."""
-        return F.cross_entropy(outputs.float(), batch.targets, reduction="sum")
+        return F.cross_entropy(outputs.float(), batch.targets, reduction="sum", label_smoothing=smoothing)
 
     def count(self, batch: Batch) -> int:
         """The number of recordings."""
@@ -162,7 +162,7 @@ class ClassStrings(Target):
         """The blank, and the classes behind it."""
         return Symbols(classes + 1)
 
-    def loss(self, outputs: Float[Tensor, "B T V"], batch: Batch) -> Float[Tensor, ""]:
+    def loss(self, outputs: Float[Tensor, "B T V"], batch: Batch, smoothing: float = 0.0) -> Float[Tensor, ""]:
         """The negative logarithm of the strings' probabilities, summed over the utterances."""
         assert batch.target_lengths is not None
         log_probs = outputs.float().log_softmax(-1).transpose(0, 1)

@@ -141,12 +141,14 @@ class Tagging(Task):
         """The sentences of one split; those of the test split are read when first asked for."""
         return self._examples[split]
 
-    def loss(self, outputs: Float[Tensor, "B T *E"], batch: Batch) -> Float[Tensor, ""]:
+    def loss(self, outputs: Float[Tensor, "B T *E"], batch: Batch, smoothing: float = 0.0) -> Float[Tensor, ""]:
         """The negative log-likelihood in nats, summed over the words: of each tag alone, or of all in a sentence."""
         if self._options.crf:
             return negative_log_likelihood(outputs, batch.targets, batch.lengths)
         logits = outputs.float().flatten(0, 1)
-        return F.cross_entropy(logits, batch.targets.flatten(), ignore_index=UNSCORED, reduction="sum")
+        return F.cross_entropy(
+            logits, batch.targets.flatten(), ignore_index=UNSCORED, reduction="sum", label_smoothing=smoothing
+        )
 
     def count(self, batch: Batch) -> int:
         """The number of words in the batch."""

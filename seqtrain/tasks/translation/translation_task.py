@@ -158,10 +158,14 @@ class TranslationTask(Task):
         """The pairs of one split; those of the test split are read when first asked for."""
         return self._examples[split]
 
-    def loss(self, outputs: Float[Tensor, "B U V"], batch: Batch) -> Float[Tensor, ""]:
+    def loss(self, outputs: Float[Tensor, "B U V"], batch: Batch, smoothing: float = 0.0) -> Float[Tensor, ""]:
         """The cross-entropy in nats of the right next symbols, summed over the real steps, EOS included."""
         return F.cross_entropy(
-            outputs.float().flatten(0, 1), batch.targets.flatten(), ignore_index=PAD, reduction="sum"
+            outputs.float().flatten(0, 1),
+            batch.targets.flatten(),
+            ignore_index=PAD,
+            reduction="sum",
+            label_smoothing=smoothing,
         )
 
     def count(self, batch: Batch) -> int:
