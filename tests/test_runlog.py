@@ -65,6 +65,16 @@ def test_rows_past_the_checkpoint_of_the_test_and_half_written_ones_are_cut_off(
     cut_rows(tmp_path / "none.jsonl", 2)
 
 
+@pytest.mark.parametrize(
+    "damaged", [b"1", b"\xff\xfe", b'{"steq": 1}', b'{"step": "1"}', b"9" * 5000, b"[" * 3000, b"null", b"\0\0"]
+)
+def test_damaged_rows_are_cut_off(tmp_path, damaged):
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(b'{"step": 1}\n' + damaged + b'\n{"step": 2}\n')
+    cut_rows(path, 2)
+    assert path.read_text() == '{"step": 1}\n{"step": 2}\n'
+
+
 @pytest.mark.parametrize("width", [100, 80, 60, 40])
 def test_the_bar_fits_in_one_line_with_its_step(tmp_path, width):
     console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)

@@ -170,12 +170,10 @@ def _load(path: Path) -> Shaped[np.ndarray, "..."]:
     if path.suffix not in (".npy", ".npz"):
         raise DataError(f"{path}: films are read from .npy and .npz files")
     try:
-        if path.suffix == ".npz":
-            _refuse_empty_promise(path)
-        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded
-        with loaded:
+        if path.suffix == ".npy":
+            return np.lib.format.open_memmap(path, mode="r")
+        _refuse_empty_promise(path)
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as loaded:
             array: NDArray[np.generic] = loaded[loaded.files[0]]
             return array
     except FileNotFoundError:

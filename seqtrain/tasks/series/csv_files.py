@@ -153,7 +153,7 @@ def _rows(path: Path) -> Iterator[Row]:
                 yield begins, fields
             begins = reader.line_num + 1
     except csv.Error as error:
-        raise DataError(f"{path}, line {begins}: {error}") from None
+        raise DataError(f"{path}, line {begins}: {str(error).partition(' - ')[0]}") from None
 
 
 def _parts(path: Path, first: Row, rows: Iterator[Row], width: int) -> Iterator[tuple[list[int], list[list[str]]]]:

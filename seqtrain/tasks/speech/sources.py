@@ -141,7 +141,7 @@ class OwnRecordings(SoundSource):
         """The files of the split and their labels."""
         try:
             return [[file.place, file.label, fingerprint(file.path)] for file in self._files(split)]
-        except DataError:  # a file that can't be read; `read` says in which row it stands
+        except (DataError, ValueError):  # a file, or a name, that can't be read; `read` says in which row it stands
             return None
 
     def _files(self, split: Split) -> list[Listed]:
