@@ -31,8 +31,8 @@ class Evaluator:
         precision: What matrix products run in; None leaves all in float32.
         batch_size: Examples read at once; no answer depends on it.
         num_workers: Processes that read ahead while a split is scored.
-        network: What answers in the model's place: the model itself, unless it has been compiled.
         team: Those that score together, each its share of every batch; its flag ends a scoring before its time.
+        network: What answers in the model's place: the model itself, unless it has been compiled.
     """
 
     model: Model
@@ -41,8 +41,8 @@ class Evaluator:
     precision: torch.dtype | None
     batch_size: int
     num_workers: int = 0
-    network: Callable[..., tuple[Tensor, State]] | None = None
     team: Team = field(default_factory=Team)
+    network: Callable[..., tuple[Tensor, State]] | None = None
 
     def answer(self, batch: Batch, memory: State | None, examples: Examples) -> tuple[Tensor, State | None]:
         """The model's outputs in full precision, and what the next batch of the examples remembers, if they go on."""

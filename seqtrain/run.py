@@ -39,6 +39,8 @@ from seqtrain.trainer import Trainer
 from seqtrain.trainer_config import TrainerConfig
 from seqtrain.words import words
 
+BEST_PICTURES = "best"
+"""What TensorBoard shows the best checkpoint's pictures among; those drawn on the way stand in a group of their own."""
 DRY_RUN_DONE = "dry run: one batch went through training, validation, checkpoint and test; nothing was kept"
 
 
@@ -168,7 +170,7 @@ def train(
         if asked == "auto":
             log.say(f"trainer.batch_size=auto: {config.trainer.batch_size} sequences fit in memory")
         if isinstance(log, RunLog):
-            describe(log, model, baseline)
+            describe(log, model, [task.metric, *baseline])
         return finish(config, trainer, baseline)
 
 
@@ -233,7 +235,8 @@ def test_best(trainer: Trainer) -> dict[str, float]:
     test = trainer.evaluate(Split.TEST)
     log.scalars(progress.best_step, progress.best_step / trainer.feed.steps_per_epoch, progress.seconds, test)
     model, task, device = trainer.model, trainer.task, trainer.device
-    log.pictures(progress.best_step, gallery(model, task, trainer.samples(Split.VAL), device, trainer.config.sequences))
+    drawn = gallery(model, task, trainer.samples(Split.VAL), device, trainer.config.sequences)
+    log.pictures(progress.best_step, drawn, BEST_PICTURES)
     if isinstance(log, RunLog) and (reason := log.tensorboard.graph(model, graph_batch(task, device))):
         log.note(f"the model's graph isn't drawn: {reason}")
     return test

@@ -102,8 +102,8 @@ class RunLog:
             self.tensorboard.close()
             self.tensorboard = EventFile(self.folder, step)
 
-    def pictures(self, step: int, pictures: Iterable[Picture]) -> None:
-        """Shows pictures in TensorBoard, and leaves each as a file, but for those that no file can show."""
+    def pictures(self, step: int, pictures: Iterable[Picture], group: str = "pictures") -> None:
+        """Shows pictures in a group of TensorBoard's, and leaves each as a file, unless no file can show it."""
         for picture in pictures:
             file = picture.file()
             with self.writing():
@@ -111,7 +111,7 @@ class RunLog:
                     name, content = file
                     (self.folder / PLOTS).mkdir(exist_ok=True)
                     write_atomically(self.folder / PLOTS / name, content)
-                self.tensorboard.picture(step, picture)
+                self.tensorboard.picture(step, picture, group)
 
     @contextmanager
     def writing(self) -> Iterator[None]:

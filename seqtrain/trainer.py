@@ -168,6 +168,9 @@ class Trainer:
             memory = self.memory
             record = self.backward(mine, count)
             fault = self.guard.fault(record, lambda: self.answer(mine, memory))
+            if fault is not None:  # on all processes; one whose own share is at fault knows the place
+                told = self.team.gather((bool(torch.isfinite(record.own_loss)), fault))
+                fault = min(told, key=lambda each: each[0])[1]
             if fault is None:
                 watching = due(self.progress.step + 1, self.config.watch_every) and self.team.first
                 watch = Watch(self.model) if watching else None
@@ -198,10 +201,10 @@ class Trainer:
                 loss = self.task.loss(outputs, moved, self.config.label_smoothing)
                 self.scaler.scale(loss / count).backward()
             total += loss.detach()
-        total = self.team.sum_gradients(self.parameters, total)
+        loss = self.team.sum_gradients(self.parameters, total)
         self.scaler.unscale_(self.optimizer)
         gradients = [p.grad for p in self.parameters if p.grad is not None]
-        return StepRecord(self.progress.step + 1, [batch.indices for batch in batches], total, norms(gradients))
+        return StepRecord(self.progress.step + 1, [batch.indices for batch in batches], loss, total, norms(gradients))
 
     def update(self, record: StepRecord, count: int) -> None:
         """Clips the gradient and moves the weights."""
