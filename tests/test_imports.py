@@ -110,13 +110,7 @@ assert "torch" not in sys.modules
 
 @pytest.mark.parametrize(
     "arguments",
-    [
-        ["--help"],
-        ["list"],
-        ["data"],
-        ["--cfg", "job"],
-        *([command, "--help"] for command in COMMANDS if command != "train"),
-    ],
+    [["--help"], ["list"], ["data"], ["--cfg", "job"], *([word, "--help"] for word in COMMANDS)],
 )
 def test_help_and_list_answer_without_torch(arguments, tmp_path):
     subprocess.run([sys.executable, "-c", ASK.format(arguments=arguments)], cwd=tmp_path, check=True)
