@@ -55,12 +55,14 @@ def inside(folder: Path, step: int) -> None:
                 room = option.format(number * PAGE_BYTES // 1024 if unit == "page" else number)
                 subprocess.run(["mount", "-t", "tmpfs", "-o", room, "tmpfs", str(place)], check=True)
                 try:
-                    full = attempt(place / "run", answer, folder / "disk.out", reference, seen, failures, f"{unit} {number}")
+                    full = attempt(
+                        place / "run", answer, folder / "disk.out", reference, seen, failures, f"{unit} {number}"
+                    )
                 finally:
                     subprocess.run(["umount", str(place)], check=True)
                 if not full:
                     break
-                number += step * (4 if answer == "continue" else 1) if unit == "page" else 1
+                number += (step * (4 if answer == "continue" else 1)) if unit == "page" else max(1, step // 3)
             seen[f"on_save_error={answer}: room is enough from {unit} {number} on"] = 1
             if number >= MOST:
                 failures.append(f"even {MOST} times one {unit} are not enough for a run")

@@ -21,7 +21,11 @@ def test_what_would_fill_the_memory_is_refused_before_it_does(monkeypatch):
 
 @pytest.mark.parametrize(
     ("content", "error"),
-    [(b"plain", gzip.BadGzipFile), (gzip.compress(b"abc")[:-3], EOFError), (gzip.compress(b"abc")[:10] + b"\xff" * 9, zlib.error)],
+    [
+        (b"plain", gzip.BadGzipFile),
+        (gzip.compress(b"abc")[:-3], EOFError),
+        (gzip.compress(b"abc")[:10] + b"\xff" * 9, zlib.error),
+    ],
 )
 def test_damage_is_told_as_gzip_tells_it(content, error):
     with pytest.raises(error):

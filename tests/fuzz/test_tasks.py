@@ -2,7 +2,6 @@
 
 import gzip
 import io
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +74,7 @@ def listed(path: Path) -> Task:
 
 
 SOUND = saved(soundfile.write, WAVE, 8000, format="WAV")
+
 
 def films(path: Path) -> Task:
     return MovingMNIST(path=path, frames_in=2, frames_out=1)
