@@ -8,6 +8,7 @@ import gzip
 import io
 import pickle
 import shutil
+import signal
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -98,8 +99,6 @@ def tried(torture: Any, arguments: list[str], what: str, *, may_train_on: bool =
     child = fork(arguments, torture.folder / "child.out", cwd=torture.folder, more_bytes=MORE_BYTES)
     code = child.wait(SECONDS)
     if code is None:
-        import signal
-
         child.kill(signal.SIGTERM)
         if child.wait(SECONDS) is None:
             child.kill(signal.SIGKILL)
@@ -228,11 +227,11 @@ def data_files(torture: Any) -> None:
         for other, whole, _ in files:  # partners and manifests stay whole
             (place / other).write_bytes(whole)
         (place / name).write_bytes(damaged(content, torture.rng))
-        arguments = [*short, f"run_dir={place}/run", *(option.format(place=place) for option in options)]
+        arguments = [*short, f"run_dir={place}/run", *options.format(place=place).split()]
         tried(torture, arguments, f"damaged {name}")
 
 
-def whole_files() -> list[tuple[str, bytes, list[str]]]:
+def whole_files() -> list[tuple[str, bytes, str]]:
     """Each kind of data file, with the command line that reads it."""
     rng = np.random.default_rng(0)
     tsv = "text\tlabel\n" + "".join(f"good film {n}\t{'pos' if n % 2 else 'neg'}\n" for n in range(40))
@@ -244,15 +243,18 @@ def whole_files() -> list[tuple[str, bytes, list[str]]]:
     soundfile.write(wave, rng.normal(0, 0.1, 800).astype(np.float32), 8000, format="FLAC")
     manifest = "path,label\n" + "".join(f"a.flac,{'ab'[n % 2]}\n" for n in range(40))
     jsonl = "".join(f'{{"text": "good film {n}", "label": {n % 2}}}\n' for n in range(40))
+    pairs = "task=translation model=seq2seq task.path={place}/a.gz task.target_path={place}/b.txt"
+    series = "task=series task.path={place}/a.csv task.date_column=date task.lookback=4 task.horizon=1"
+    video = "task=moving_mnist model=convlstm task.path={place}/a.npz task.frames_in=2 task.frames_out=1"
     return [
-        ("a.tsv", tsv.encode(), ["task=sentiment", "task.path={place}/a.tsv"]),
-        ("a.jsonl", jsonl.encode(), ["task=sentiment", "task.path={place}/a.jsonl"]),
-        ("a.txt", tsv.encode() * 5, ["task=text", "task.path={place}/a.txt", "task.steps=8"]),
-        ("a.csv", rows.encode(), ["task=series", "task.path={place}/a.csv", "task.date_column=date", "task.lookback=4", "task.horizon=1"]),
-        ("a.conll", conll.encode(), ["task=ner", "model=bilstm", "task.path={place}/a.conll"]),
-        ("a.gz", gzip.compress(lines), ["task=translation", "model=seq2seq", "task.path={place}/a.gz", "task.target_path={place}/b.txt"]),
-        ("b.txt", lines, ["task=translation", "model=seq2seq", "task.path={place}/a.gz", "task.target_path={place}/b.txt"]),
-        ("a.npz", films.getvalue(), ["task=moving_mnist", "model=convlstm", "task.path={place}/a.npz", "task.frames_in=2", "task.frames_out=1"]),
-        ("a.flac", wave.getvalue(), ["task=speech", "task.path={place}/list.csv"]),
-        ("list.csv", manifest.encode(), ["task=speech", "task.path={place}/list.csv"]),
-    ]  # fmt: skip
+        ("a.tsv", tsv.encode(), "task=sentiment task.path={place}/a.tsv"),
+        ("a.jsonl", jsonl.encode(), "task=sentiment task.path={place}/a.jsonl"),
+        ("a.txt", tsv.encode() * 5, "task=text task.path={place}/a.txt task.steps=8"),
+        ("a.csv", rows.encode(), series),
+        ("a.conll", conll.encode(), "task=ner model=bilstm task.path={place}/a.conll"),
+        ("a.gz", gzip.compress(lines), pairs),
+        ("b.txt", lines, pairs),
+        ("a.npz", films.getvalue(), video),
+        ("a.flac", wave.getvalue(), "task=speech task.path={place}/list.csv"),
+        ("list.csv", manifest.encode(), "task=speech task.path={place}/list.csv"),
+    ]

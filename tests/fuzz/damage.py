@@ -124,7 +124,7 @@ def refusal_of(read: Callable[[], Any], *names: str) -> str | None:
 def bounded() -> Iterator[None]:
     """Makes what asks for too much memory fail, and what hangs."""
 
-    def hung(number: int, frame: FrameType | None) -> None:
+    def hung(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  # Python's signature
         raise TimeoutError(f"still reading after {SECONDS} s")
 
     statm = Path("/proc/self/statm")

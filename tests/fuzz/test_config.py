@@ -7,10 +7,10 @@ from typing import Any
 import hydra
 import pytest
 from hydra.core.hydra_config import HydraConfig
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from seqtrain.cli.train import plain
+from seqtrain.cli.train import composing, errors_of_hydra, parse_flags, plain
 from seqtrain.config import build_config, pin_paths
 from seqtrain.errors import UserError
 from seqtrain.run_folder import read_tree, write_config
@@ -90,6 +90,30 @@ def test_a_key_anywhere_is_taken_or_refused(trees, data: st.DataObject):
     inner = node[group[:-1]] if group else node
     inner[key if group else str(key)] = inner.pop("x")
     refusal_of(lambda: build_config(node), "")
+
+
+WORDS_OF_OVERRIDES = [
+    "model", "task", "seed", "optimizer.lr", "trainer", "hydra.run.dir", "=", "=", ".", ",", "+", "~", "@", "lstm",
+    "sine", "null", "1e-3", "[", "]", "{", "}", "(", ")", "'", '"', "\\", "${", "}", ":", " ", "#", "range(1,3)",
+    "choice(", "\0", "\u00fc",
+]  # fmt: skip
+
+
+@settings(max_examples=12)  # composing is slow
+@given(parts=st.lists(st.sampled_from(WORDS_OF_OVERRIDES), max_size=8))
+@example(parts=["task", "=", "sine"])
+@example(parts=["optimizer.lr", "=", "${", "seed", "}"])
+def test_any_override_is_composed_or_refused(parts: list[str]):
+    override = "".join(parts)
+
+    def run() -> None:
+        flags = parse_flags([override])
+        with errors_of_hydra(flags), composing(flags):
+            cfg = hydra.compose("config", overrides=flags.overrides, return_hydra_config=True)
+            HydraConfig.instance().set_config(cfg)
+            build_config(plain(cfg).tree)
+
+    refusal_of(run, "")
 
 
 @given(tree=st.dictionaries(KEYS.map(str), VALUES, max_size=5))

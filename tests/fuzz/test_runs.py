@@ -90,7 +90,8 @@ def whole_config(folder) -> bytes:
     tree = {
         "seed": 0, "seeds": {}, "device": "auto", "data_dir": "data", "model_name": "lstm", "task_name": "adding",
         "model": {"_target_": "seqtrain.models.RecurrentSpec", "cell": "lstm", "hidden_size": 8},
-        "task": {"_target_": "seqtrain.tasks.Adding"}, "decoder": {}, "optimizer": {"_target_": "seqtrain.optimizer.AdamW", "lr": 0.001},
+        "task": {"_target_": "seqtrain.tasks.Adding"}, "decoder": {},
+        "optimizer": {"_target_": "seqtrain.optimizer.AdamW", "lr": 0.001},
         "scheduler": {"_target_": "seqtrain.scheduler.Constant"}, "trainer": {"max_steps": 5},
     }  # fmt: skip
     write_config(folder, build_config(tree), tree, ["task=adding", "trainer.max_steps=5"])

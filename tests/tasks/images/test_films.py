@@ -141,7 +141,7 @@ def test_an_array_that_does_not_serve_is_refused(save, array, message):
         read(path, patch=4)
 
 
-def archive(path, header_shape, body, **options):
+def archive(path, header_shape, body):
     """An archive of one array that tells of one shape and holds a body of its own."""
     file = io.BytesIO()
     np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": header_shape})
