@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from seqtrain.cli import COMMANDS, main
+from seqtrain.cli.train import check_flags, parse_flags
 
 REPOSITORY = Path(__file__).parents[1]
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -30,7 +31,10 @@ def test_the_tables_of_words_are_up_to_date():
 def test_every_command_line_is_understood(arguments, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     command = arguments[0] if arguments[0] in COMMANDS else "train"
-    if command in ("list", "data", "doctor") or arguments[0].startswith("-s"):
+    if command in ("list", "data", "doctor") or arguments[0].startswith(("-s", "--")):
+        return
+    if arguments[0] == "-m":
+        check_flags(parse_flags(arguments))  # composes and checks every job
         return
     if command in ("train", "lr_find"):
         overrides = [each for each in arguments if each != command]
