@@ -74,11 +74,12 @@ def save_onnx(program: ExportedProgram, graph: Graph, path: Path) -> Program:
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Keeps back what the exporters warn of among themselves: parts of torch that other parts shouldn't use."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
+    log = logging.getLogger("torch.onnx")
+    before = log.level
+    log.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logging.disable(before)
+        log.setLevel(before)
