@@ -28,7 +28,8 @@ def start_panel(config: RunConfig, model: Model, trainer: Trainer, baseline: dic
     others = "".join(f", {name} {number(value)}" for name, value in baseline.items() if name != metric)
     data.add_row("to beat", f"{metric} {number(baseline[metric])}{others}  [dim]the trivial answer on val[/]")
     precision = str(trainer.precision or torch.float32).removeprefix("torch.")
-    data.add_row("device", f"{trainer.device}, {precision}, seed {config.seed}")
+    together = f", {trainer.team.size} processes" if trainer.team.size > 1 else ""
+    data.add_row("device", f"{trainer.device}, {precision}, seed {config.seed}{together}")
     data.add_row("run", str(shown(trainer.log.folder)))
     if trainer.progress.step:
         data.add_row("resumed", f"after step {trainer.progress.step}")

@@ -1,7 +1,8 @@
 """One run from its configuration to its summary, in a folder of its own."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+import os
+from collections.abc import Callable
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,12 +13,14 @@ from rich.console import Console
 from rich.text import Text
 
 from seqtrain import checkpoint
+from seqtrain.batch_size import settle
 from seqtrain.config import RunConfig, Tree, build_config, build_word
 from seqtrain.cover import conclude, describe
 from seqtrain.device import make_deterministic, pick_device, pick_precision, tune_allocator
 from seqtrain.errors import ConfigError, TrainingError
 from seqtrain.evaluator import Interrupted
 from seqtrain.gallery import gallery, graph_batch
+from seqtrain.launcher import in_team
 from seqtrain.model import Model
 from seqtrain.models import DecoderSpec, ModelSpec, build_model, refusal
 from seqtrain.report import end_panel, start_panel
@@ -26,13 +29,19 @@ from seqtrain.run_folder import held, keep_assets, read_finished, read_overrides
 from seqtrain.runlog import RunLog
 from seqtrain.scheduler import Moment
 from seqtrain.seeding import seed_torch
-from seqtrain.signals import StopFlag, stop_on_signal
+from seqtrain.signals import stop_on_signal
+from seqtrain.silent_log import SilentLog
 from seqtrain.spec import TaskSpec
 from seqtrain.summary import summarize
 from seqtrain.tasks import Split
+from seqtrain.team import Team, gathered, placed
 from seqtrain.trainer import Trainer
 from seqtrain.trainer_config import TrainerConfig
 from seqtrain.words import words
+
+BEST_PICTURES = "best"
+"""What TensorBoard shows the best checkpoint's pictures among; those drawn on the way stand in a group of their own."""
+DRY_RUN_DONE = "dry run: one batch went through training, validation, checkpoint and test; nothing was kept"
 
 
 @dataclass(frozen=True)
@@ -61,20 +70,21 @@ def start(tree: Tree, overrides: list[str], folder: Path, console: Console) -> O
     """
     config = build_config(tree)
 
-    @contextmanager
-    def claim() -> Iterator[Path]:
+    def claim(stack: ExitStack, settled: RunConfig) -> Path:
         claimed = reserve(folder)
-        with held(claimed):
-            write_config(claimed, config, tree, overrides)
-            yield claimed
+        stack.enter_context(held(claimed))
+        write_config(claimed, settled, with_batch_size(tree, settled), overrides)
+        return claimed
 
-    if not config.trainer.dry_run:
-        return train(config, claim, console, state=None)
-    with TemporaryDirectory(prefix="seqtrain-") as scratch:
-        config = replace(config, trainer=one_batch(config.trainer))
-        outcome = train(config, lambda: nullcontext(Path(scratch)), console, state=None)
-    console.print("dry run: one batch went through training, validation, checkpoint and test; nothing was kept")
-    return outcome
+    device = check(config)
+    with gathered(device) as team:
+        console = console if team.first else Console(quiet=True)
+        if not config.trainer.dry_run:
+            return train(config, device, team, claim, console, state=None)
+        with TemporaryDirectory(prefix="seqtrain-") as scratch:
+            outcome = train(config, device, team, lambda *_: Path(scratch), console, state=None)
+        console.print(DRY_RUN_DONE)
+        return outcome
 
 
 def resume(folder: Path, console: Console, overrides: list[str] | None = None) -> Outcome:
@@ -99,42 +109,45 @@ def resume(folder: Path, console: Console, overrides: list[str] | None = None) -
     tree = changed(tree, overrides or [])
     config = build_config(tree)
 
-    @contextmanager
-    def claim() -> Iterator[Path]:
-        if overrides:
-            write_config(folder, config, tree, [*read_overrides(folder), *overrides])
-        yield folder
+    def claim(stack: ExitStack, settled: RunConfig) -> Path:  # noqa: ARG001  # held since its checkpoint was read
+        if overrides or settled.trainer != config.trainer:
+            typed = [*read_overrides(folder), *(overrides or [])]
+            write_config(folder, settled, with_batch_size(tree, settled), typed)
+        return folder
 
-    with held(folder):
-        state, warnings = checkpoint.load_newest(folder / checkpoint.FOLDER)
+    device = check(config)
+    with gathered(device) as team, held(folder) if team.first else nullcontext():
+        console = console if team.first else Console(quiet=True)
+        state, warnings = team.tell(lambda: checkpoint.load_newest(folder / checkpoint.FOLDER))
         for warning in warnings:
             console.print(Text(f"warning: {warning}; using an earlier checkpoint", style="yellow"))
-        return train(config, claim, console, state)
+        return train(config, device, team, claim, console, state)
 
 
 def train(
     config: RunConfig,
-    claim: Callable[[], AbstractContextManager[Path]],
+    device: torch.device,
+    team: Team,
+    claim: Callable[[ExitStack, RunConfig], Path],
     console: Console,
     state: checkpoint.Checkpoint | None,
 ) -> Outcome:
     """Prepares data and model, claims the folder, trains, and tests the best checkpoint."""
-    model, device = prepared(config)
+    asked = config.trainer.batch_size
+    config, model = prepared(config, device, team, console)
     task = config.task
     with ExitStack() as stack:
-        folder = stack.enter_context(claim())
-        keep_assets(folder, task.assets(), resumed=state is not None)
+        folder = team.tell(lambda: claim(stack, config))
+        if team.first:
+            keep_assets(folder, task.assets(), resumed=state is not None)
         stop = stack.enter_context(stop_on_signal())
-        log = stack.enter_context(
-            RunLog(
-                folder,
-                console,
-                None if state is None else state["progress"]["step"],
-                tolerant=config.trainer.on_save_error == "continue",
-            )
-        )
+        tolerant = config.trainer.on_save_error == "continue"
+        log: RunLog | SilentLog = SilentLog(folder)
+        if team.first:
+            resumed_from = None if state is None else state["progress"]["step"]
+            log = stack.enter_context(RunLog(folder, console, resumed_from, tolerant=tolerant))
         trainer = Trainer(
-            config.trainer,
+            one_batch(config.trainer) if config.trainer.dry_run else config.trainer,
             model,
             task,
             config.optimizer,
@@ -143,35 +156,42 @@ def train(
             seed=config.seed_of("order"),
             log=log,
             stop=stop,
+            team=team,
         )
         if state is not None:
             trainer.load_state_dict(state)
+            if (before := 1 + len(state.get("rng_of_others", []))) != team.size:
+                log.warn(
+                    f"{before} processes wrote the checkpoint and {team.size} go on from it: all is as it was, but "
+                    f"dropout draws other numbers than it would have"
+                )
         baseline = task.baseline()
         log.say(start_panel(config, model, trainer, baseline))
-        describe(log, model, baseline)
-        return finish(config, trainer, baseline, log, stop)
+        if asked == "auto":
+            log.say(f"trainer.batch_size=auto: {config.trainer.batch_size} sequences fit in memory")
+        if isinstance(log, RunLog):
+            describe(log, model, [task.metric, *baseline])
+        return finish(config, trainer, baseline)
 
 
-def prepared(config: RunConfig) -> tuple[Model, torch.device]:
-    """Checks what can be checked without data, then reads the data and builds the model."""
+def prepared(config: RunConfig, device: torch.device, team: Team, console: Console) -> tuple[RunConfig, Model]:
+    """Reads the data, settles the batch size and builds the model."""
     if config.trainer.tune_allocator:
         tune_allocator()
     if config.deterministic:
         make_deterministic()
-    check_pair(config)
-    check_smoothing(config)
-    device = pick_device(config.device)
-    pick_precision(config.trainer.amp, device)
-    check_end(config)
-    config.task.prepare(config.data_dir, config.seed_of("data"))
+    with team.one_before_others():
+        config.task.prepare(config.data_dir, config.seed_of("data"))
+    config = settle(config, device, console)
     seed_torch(config.seed_of("init"), "init")
     model = build_model(config.model, config.task.spec, config.decoder)
-    seed_torch(config.seed_of("dropout"), "dropout")
-    return model, device
+    seed_torch(config.seed_of("dropout"), "dropout" if team.first else f"dropout of process {team.rank}")
+    return config, model
 
 
-def finish(config: RunConfig, trainer: Trainer, baseline: dict[str, float], log: RunLog, stop: StopFlag) -> Outcome:
+def finish(config: RunConfig, trainer: Trainer, baseline: dict[str, float]) -> Outcome:
     """Runs the loop and writes the summary, whatever comes of it."""
+    log, stop = trainer.log, trainer.stop
     log.summary(summarize(config, trainer, baseline, "running", None, {}))
     test: dict[str, float] = {}
     try:
@@ -190,10 +210,16 @@ def finish(config: RunConfig, trainer: Trainer, baseline: dict[str, float], log:
     status, end = ("stopped", stop.received) if stop.received else ("finished", end)
     summary = summarize(config, trainer, baseline, status, end, test)
     log.summary(summary)
-    conclude(log, summary)
+    if isinstance(log, RunLog):
+        conclude(log, summary)
     if not config.trainer.dry_run:
         log.say(end_panel(summary, log.folder))
     return Outcome(log.folder, summary, stop.received)
+
+
+def with_batch_size(tree: Tree, config: RunConfig) -> Tree:
+    """The tree with the batch size as it was settled, so that a resumed run has the same."""
+    return {**tree, "trainer": {**tree["trainer"], "batch_size": config.trainer.batch_size}}
 
 
 def test_best(trainer: Trainer) -> dict[str, float]:
@@ -209,10 +235,9 @@ def test_best(trainer: Trainer) -> dict[str, float]:
     test = trainer.evaluate(Split.TEST)
     log.scalars(progress.best_step, progress.best_step / trainer.feed.steps_per_epoch, progress.seconds, test)
     model, task, device = trainer.model, trainer.task, trainer.device
-    log.pictures(
-        progress.best_step, gallery(model, task, trainer.samples(Split.VAL), device, trainer.config.batch_size)
-    )
-    if (reason := log.tensorboard.graph(model, graph_batch(task, device))) is not None:
+    drawn = gallery(model, task, trainer.samples(Split.VAL), device, trainer.config.sequences)
+    log.pictures(progress.best_step, drawn, BEST_PICTURES)
+    if isinstance(log, RunLog) and (reason := log.tensorboard.graph(model, graph_batch(task, device))):
         log.note(f"the model's graph isn't drawn: {reason}")
     return test
 
@@ -235,6 +260,41 @@ def one_batch(config: TrainerConfig) -> TrainerConfig:
 
 
 # -------------------------------------------------------------------- checks
+
+
+def check(config: RunConfig) -> torch.device:
+    """Finds what can be wrong before data is read; the device of this process.
+
+    Raises:
+        ConfigError: For whatever is wrong.
+    """
+    check_pair(config)
+    check_smoothing(config)
+    device = pick_device(placed(config.device))
+    pick_precision(config.trainer.amp, device)
+    check_end(config)
+    check_processes(config.trainer)
+    return device
+
+
+def check_processes(config: TrainerConfig) -> None:
+    """Raises ConfigError if the processes that are there are not those asked for, or can't share a batch."""
+    processes = int(os.environ["WORLD_SIZE"]) if in_team() else config.devices
+    if config.devices not in (1, processes):
+        raise ConfigError(
+            f"trainer.devices={config.devices}: {processes} processes were started; say trainer.devices={processes}, "
+            f"or start one process and leave the others to it"
+        )
+    if config.batch_size == "auto":
+        if processes > 1:
+            raise ConfigError(
+                "trainer.batch_size=auto: what fits is found for one process alone; give a number where several train"
+            )
+    elif config.batch_size < processes:
+        raise ConfigError(
+            f"trainer.batch_size={config.batch_size}: {processes} processes share each batch; "
+            f"set it to at least {processes}"
+        )
 
 
 def check_pair(config: RunConfig) -> None:

@@ -125,16 +125,24 @@ def keep_assets(folder: Path, assets: dict[str, Any], *, resumed: bool) -> None:
 
 
 def scheduler_job() -> str | None:
-    """The job of a cluster's scheduler that this process belongs to."""
+    """The job that this process belongs to: of a cluster's scheduler, or of a launcher that restarts processes."""
+    launched = os.environ.get("TORCHELASTIC_RUN_ID")
+    if launched is not None and os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0") != "0":
+        # A launcher that was given no name calls every job of its "none"; the process that starts ours tells which.
+        launched = f"{launched}/{os.getppid()}"
+        return os.environ.get("SLURM_JOB_ID", launched)
     return os.environ.get("SLURM_JOB_ID")
 
 
 def requeued(run_dir: Path, overrides: list[str]) -> Path | None:
     """The folder in which this very command of this job began, if the scheduler has put the job back and restarted it.
 
+    So too if a launcher of several processes has started them again after one had failed.
+
     A time in `run_dir` is another one after a restart, so the folder is found by what it says of its job.
     """
-    if os.environ.get("SLURM_RESTART_COUNT", "0") == "0":
+    counts = [os.environ.get(name, "0") for name in ("SLURM_RESTART_COUNT", "TORCHELASTIC_RESTART_COUNT")]
+    if counts == ["0", "0"]:
         return None
     mine = {"job": scheduler_job(), "overrides": overrides}
     for path in itertools.chain(Path("outputs").rglob(JOB), run_dir.parent.glob(f"*/{JOB}")):

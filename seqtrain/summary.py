@@ -29,6 +29,7 @@ def summarize(
         "task": config.task_name,
         "seed": config.seed,
         "device": str(trainer.device),
+        "processes": trainer.team.size,
         "precision": str(trainer.precision or "float32").removeprefix("torch."),
         "parameters": sum(p.numel() for p in trainer.model.parameters()),
         "steps": progress.step,

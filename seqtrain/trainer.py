@@ -1,10 +1,10 @@
 """The one training loop: fit, train_step, evaluate."""
 
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from itertools import islice
+from typing import Any
 
 import torch
 from torch import nn
@@ -29,7 +29,9 @@ from seqtrain.runlog import RunLog
 from seqtrain.saver import Saver
 from seqtrain.scheduler import Moment, SchedulerSpec
 from seqtrain.signals import StopFlag
+from seqtrain.silent_log import SilentLog
 from seqtrain.tasks.task import Sample, Split, Task
+from seqtrain.team import Team
 from seqtrain.trainer_config import TrainerConfig
 from seqtrain.watch import Watch, Watched
 
@@ -50,8 +52,9 @@ class Trainer:
         *,
         device: torch.device,
         seed: int,
-        log: RunLog,
+        log: RunLog | SilentLog,
         stop: StopFlag | None = None,
+        team: Team | None = None,
     ) -> None:
         """Builds what training needs.
 
@@ -65,6 +68,7 @@ class Trainer:
             seed: Decides the order of the training data.
             log: Where the run tells of itself; its folder holds the checkpoints.
             stop: Raised by whoever wants the run to end.
+            team: The processes that train together; None is this one alone.
         """
         self.config = config
         self.model = model.to(device)
@@ -72,9 +76,10 @@ class Trainer:
         self.scheduler = scheduler
         self.device = device
         self.log = log
-        self.stop = stop or StopFlag()
+        self.team = team or Team()
+        self.stop = self.team.heed(stop or StopFlag())
         self.precision = pick_precision(config.amp, device, self.model)
-        self.evaluator = Evaluator(self.model, task, device, self.precision, config.batch_size, stop=self.stop)
+        self.evaluator = Evaluator(self.model, task, device, self.precision, config.sequences, team=self.team)
         if config.compile:
             self.evaluator.network = torch.compile(self.model, dynamic=True)  # lengths differ from batch to batch
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
@@ -82,7 +87,7 @@ class Trainer:
         self.options = [{k: v for k, v in group.items() if k != "params"} for group in self.optimizer.param_groups]
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == torch.float16)
         self.ema = None if config.ema is None else AveragedWeights(self.parameters, config.ema)
-        self.feed = Feed(config, task, seed, pin_memory=device.type == "cuda")
+        self.feed = Feed(config, task, seed, pin_memory=device.type == "cuda", share=self.team.share)
         epochs = None if config.max_epochs is None else config.max_epochs * self.feed.steps_per_epoch
         self.total_steps = min((n for n in (config.max_steps, epochs) if n is not None), default=None)
         self.monitor = Monitor.of(config, task)
@@ -99,7 +104,7 @@ class Trainer:
         self.progress = Progress()
         self.memory: State | None = None
         self.window = Window()
-        self.last_clock = self.last_save = time.perf_counter()
+        self.last_clock = self.last_save = self.team.clock()
 
     # ---------------------------------------------------------------- the loop
 
@@ -115,7 +120,8 @@ class Trainer:
         progress = self.progress
         self.model.train()
         self.log.start_progress(progress.step, self.total_steps, ("train/loss", self.monitor.name))
-        self.last_clock = self.last_save = time.perf_counter()
+        self.team.agree()
+        self.last_clock = self.last_save = self.team.clock()
         if self.config.on_nonfinite == "rollback" and not progress.step:
             self.save()
         if progress.step > progress.validated and (self.validation_due() or self.limit()):
@@ -155,19 +161,25 @@ class Trainer:
             What is wrong with its loss or gradient, if anything is and is known; the weights then stay as they were.
         """
         fault = watch = None
+        mine = [batch for batch in batches if len(batch)]
+        sums = self.team.agree(sum(self.task.count(batch) for batch in mine), sum(len(batch) for batch in mine))
+        count, examples = (int(each) for each in sums)
         if self.progress.step not in self.progress.left_out:
-            count = sum(self.task.count(batch) for batch in batches)
             memory = self.memory
-            record = self.backward(batches, count)
-            fault = self.guard.fault(record, lambda: self.answer(batches, memory))
+            record = self.backward(mine, count)
+            fault = self.guard.fault(record, lambda: self.answer(mine, memory))
+            if fault is not None:  # on all processes; one whose own share is at fault knows the place
+                told = self.team.gather((bool(torch.isfinite(record.own_loss)), fault))
+                fault = min(told, key=lambda each: each[0])[1]
             if fault is None:
-                watch = Watch(self.model) if due(self.progress.step + 1, self.config.watch_every) else None
+                watching = due(self.progress.step + 1, self.config.watch_every) and self.team.first
+                watch = Watch(self.model) if watching else None
                 self.update(record, count)
             else:
                 self.memory = memory
             self.optimizer.zero_grad(set_to_none=True)
         self.window.steps += 1
-        self.window.examples += sum(len(batch) for batch in batches)
+        self.window.examples += examples
         self.progress.step += 1
         self.progress.batch += len(batches)
         if self.progress.batch == self.feed.batches_per_epoch:
@@ -175,7 +187,7 @@ class Trainer:
             self.progress.batch = 0
             self.memory = None
         if watch is not None:
-            self.record_layers(watch.after(batches[-1]))
+            self.record_layers(watch.after(mine[-1]))
         return fault
 
     def backward(self, batches: list[Batch], count: int) -> StepRecord:
@@ -189,9 +201,10 @@ class Trainer:
                 loss = self.task.loss(outputs, moved, self.config.label_smoothing)
                 self.scaler.scale(loss / count).backward()
             total += loss.detach()
+        loss = self.team.sum_gradients(self.parameters, total)
         self.scaler.unscale_(self.optimizer)
         gradients = [p.grad for p in self.parameters if p.grad is not None]
-        return StepRecord(self.progress.step + 1, [batch.indices for batch in batches], total, norms(gradients))
+        return StepRecord(self.progress.step + 1, [batch.indices for batch in batches], loss, total, norms(gradients))
 
     def update(self, record: StepRecord, count: int) -> None:
         """Clips the gradient and moves the weights."""
@@ -234,12 +247,12 @@ class Trainer:
                 values = self.evaluator.evaluate(self.feed.examples(split), self.feed.evaluation(split))
         finally:
             self.model.train()
-        return {f"{split}/{name}": value for name, value in values.items()}
+        return self.team.tell(lambda: {f"{split}/{name}": value for name, value in values.items()})
 
     def samples(self, split: Split) -> Iterator[Sample]:
-        """One split, answered batch by batch as it is asked for; leaves the model in evaluation mode."""
+        """One whole split, answered batch by batch as it is asked for; leaves the model in evaluation mode."""
         with self.kept_weights():
-            yield from self.evaluator.samples(self.feed.examples(split), self.feed.evaluation(split))
+            yield from self.evaluator.samples(self.feed.examples(split), self.feed.evaluation(split, whole=True))
 
     # ---------------------------------------------------------------- once in a while
 
@@ -260,9 +273,7 @@ class Trainer:
 
     def draw(self) -> None:
         """Draws the task's pictures, with the weights that are kept."""
-        samples = self.evaluator.samples(self.feed.examples(Split.VAL), self.feed.evaluation(Split.VAL))
-        with self.kept_weights():
-            self.log.pictures(self.progress.step, self.task.pictures(samples))
+        self.log.pictures(self.progress.step, self.task.pictures(self.samples(Split.VAL)))
         self.model.train()
         self.tick(training=False)
 
@@ -279,7 +290,7 @@ class Trainer:
         return (
             due(progress.step, config.checkpoint_every)
             or (progress.batch == 0 and due(progress.epoch, config.checkpoint_every_epochs))
-            or (minutes is not None and time.perf_counter() - self.last_save >= 60 * minutes)
+            or (minutes is not None and self.team.clock() - self.last_save >= 60 * minutes)
         )
 
     def record_training(self) -> None:
@@ -306,7 +317,7 @@ class Trainer:
         self.tick(training=True)
         step = self.progress.step
         self.log.watched(step, self.epoch, self.progress.seconds, found)
-        flow = flow_picture(self.model, self.task, self.device, self.config.batch_size)
+        flow = flow_picture(self.model, self.task, self.device, self.config.sequences)
         if flow is not None:
             self.log.pictures(step, [flow])
         self.tick(training=False)
@@ -320,8 +331,10 @@ class Trainer:
         self.tick(training=True)
         self.guard.check(self.progress.step, self.remedy())
         top = [step for _, step in self.progress.top] if self.config.keep_best > 1 else []
-        self.saver.save(self.state_dict(), best=best, top=top)
-        self.last_save = time.perf_counter()
+        state = self.state_dict()
+        if self.team.first:
+            self.saver.save(state, best=best, top=top)
+        self.last_save = self.team.clock()
         self.tick(training=False)
 
     def left_out(self, fault: str) -> bool:
@@ -338,7 +351,7 @@ class Trainer:
             raise TrainingError(f"{fault}, as were the {MOST_FAULTS} steps before: {self.remedy()}")
         if policy == "rollback":
             self.saver.wait()
-            self.load_state_dict(checkpoint.load(self.saver.folder / checkpoint.LAST))
+            self.load_state_dict(self.team.tell(lambda: checkpoint.load(self.saver.folder / checkpoint.LAST)))
             self.log.rewind(self.progress.step)
             self.log.warn(f"{fault}: back to step {self.progress.step}, and past that step when it comes again")
         else:
@@ -359,7 +372,7 @@ class Trainer:
             return "max_steps"
         if config.max_epochs is not None and progress.epoch >= config.max_epochs:
             return "max_epochs"
-        if config.max_time is not None and progress.seconds + time.perf_counter() - self.last_clock >= config.max_time:
+        if config.max_time is not None and progress.seconds + self.team.clock() - self.last_clock >= config.max_time:
             return "max_time"
         if config.patience is not None and progress.stale >= config.patience:
             return "patience"
@@ -378,7 +391,8 @@ class Trainer:
 
     def tick(self, *, training: bool) -> None:
         """Adds the time since the last tick to the run's, and to the window's if it was spent training."""
-        now = time.perf_counter()
+        self.team.agree()
+        now = self.team.clock()
         self.progress.seconds += now - self.last_clock
         if training:
             self.window.seconds += now - self.last_clock
@@ -391,19 +405,24 @@ class Trainer:
 
         The weights to use are under `model`; if they are averages, those in training are under `training_model`.
         """
-        with self.kept_weights():
-            kept = self.model.state_dict()
+        memories, generators = zip(*self.team.gather((self.memory, rng_state())), strict=True)
         return {
-            "model": kept,
+            "model": self.kept_model(),
             "training_model": None if self.ema is None else self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
-            "memory": self.memory,
+            "memory": self.team.join_memories(memories),
             "progress": asdict(self.progress),
             "window": asdict(self.window)
             | {"loss": float(self.window.loss), "grad_norm": float(self.window.grad_norm)},
-            "rng": rng_state(),
+            "rng": generators[0],
+            "rng_of_others": list(generators[1:]),
         }
+
+    def kept_model(self) -> dict[str, Any]:
+        """The weights that are validated and kept."""
+        with self.kept_weights():
+            return self.model.state_dict()
 
     def load_state_dict(self, state: checkpoint.Checkpoint) -> None:
         """Goes back to where `state_dict` was taken; the optimizer's options stay as they are now.
@@ -420,11 +439,13 @@ class Trainer:
             for group, options in zip(self.optimizer.param_groups, self.options, strict=True):
                 group.update(options)
             self.scaler.load_state_dict(state["scaler"])
-            memory = state["memory"]
+            memory = self.team.own_memory(state["memory"])
             self.memory = None if memory is None else tuple(part.to(self.device) for part in memory)
             self.progress = Progress(**state["progress"])
             self.window = Window(**state["window"])
-            set_rng_state(state["rng"])
+            generators = [state["rng"], *state.get("rng_of_others", [])]
+            if self.team.rank < len(generators):
+                set_rng_state(generators[self.team.rank])
         except (KeyError, RuntimeError, TypeError, ValueError, AttributeError) as error:
             reason = " ".join(str(error).split())
             raise CheckpointError(f"the checkpoint doesn't fit this run's configuration: {reason}") from error
@@ -432,15 +453,19 @@ class Trainer:
     def take_best(self) -> None:
         """Takes the weights of the best checkpoint for good; the last ones, if none could be written."""
         self.saver.wait()
+        self.model.load_state_dict(self.team.tell(self.best_model))
+        self.ema = None
+
+    def best_model(self) -> dict[str, Any]:
+        """The weights of the best checkpoint, or the last ones."""
         try:
-            weights = checkpoint.load(self.saver.folder / checkpoint.BEST)["model"]
+            weights: dict[str, Any] = checkpoint.load(self.saver.folder / checkpoint.BEST)["model"]
         except CheckpointError as error:
             if self.config.on_save_error == "stop":
                 raise
             self.log.warn(f"{error}; the last weights are tested instead")
-            weights = self.state_dict()["model"]
-        self.model.load_state_dict(weights)
-        self.ema = None
+            weights = self.kept_model()
+        return weights
 
 
 def due(step: int, every: int | None) -> bool:

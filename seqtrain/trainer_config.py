@@ -16,7 +16,8 @@ class TrainerConfig:
         max_steps: End after this many optimizer steps.
         max_epochs: End after this many passes over the training data.
         max_time: End after this many seconds of training and validation.
-        batch_size: Sequences per batch.
+        batch_size: Sequences per batch, which processes that train together share; auto: as many as fit in memory,
+            a number once training begins.
         accumulate: Batches per optimizer step; equals one batch of all their sequences.
         amp: Precision of matrix products: auto, off, bf16 or fp16.
         clip_norm: Largest global norm of the gradient; null leaves it alone.
@@ -45,6 +46,8 @@ class TrainerConfig:
         limit_batches: Read no more than so many batches of each pass over each split.
         overfit_batches: Train on the first so many batches alone, and validate on them; no test.
         dry_run: Try one batch of everything, keep nothing.
+        devices: Processes that train together on this machine, each on its share of every batch, and on a device of
+            its own where there are such.
         num_workers: Processes that prepare batches; 0 prepares them in the loop.
         tune_allocator: Keep freed memory in the process: faster, and resident memory stays at its peak.
     """
@@ -52,7 +55,7 @@ class TrainerConfig:
     max_steps: int | None = None
     max_epochs: int | None = 10
     max_time: float | None = None
-    batch_size: int = 64
+    batch_size: int | Literal["auto"] = 64
     accumulate: int = 1
     amp: Amp = "auto"
     clip_norm: float | None = 1.0
@@ -78,11 +81,14 @@ class TrainerConfig:
     limit_batches: int | None = None
     overfit_batches: int | None = None
     dry_run: bool = False
+    devices: int = 1
     num_workers: int = 0
     tune_allocator: bool = True
 
     def __post_init__(self) -> None:
-        limits.at_least("trainer", 1, batch_size=self.batch_size, accumulate=self.accumulate, patience=self.patience)
+        if self.batch_size != "auto":
+            limits.at_least("trainer", 1, batch_size=self.batch_size)
+        limits.at_least("trainer", 1, accumulate=self.accumulate, patience=self.patience)
         limits.at_least("trainer", 1, eval_every=self.eval_every, eval_every_epochs=self.eval_every_epochs)
         limits.at_least("trainer", 1, log_every=self.log_every, keep_best=self.keep_best)
         limits.at_least("trainer", 1, watch_every=self.watch_every, pictures_every=self.pictures_every)
@@ -90,6 +96,7 @@ class TrainerConfig:
         limits.at_least("trainer", 1, checkpoint_every_epochs=self.checkpoint_every_epochs)
         limits.at_least("trainer", 1, max_steps=self.max_steps, max_epochs=self.max_epochs)
         limits.at_least("trainer", 1, limit_batches=self.limit_batches, overfit_batches=self.overfit_batches)
+        limits.at_least("trainer", 1, devices=self.devices)
         limits.above_zero("trainer", max_time=self.max_time, checkpoint_every_minutes=self.checkpoint_every_minutes)
         limits.at_least("trainer", 0, min_delta=self.min_delta, num_workers=self.num_workers)
         limits.above_zero("trainer", clip_norm=self.clip_norm, clip_value=self.clip_value)
@@ -115,3 +122,9 @@ class TrainerConfig:
             )
         if self.max_steps is self.max_epochs is self.max_time is None:
             raise ConfigError("the run has no end: set trainer.max_steps, trainer.max_epochs or trainer.max_time")
+
+    @property
+    def sequences(self) -> int:
+        """The batch size, once it is a number."""
+        assert self.batch_size != "auto", "settled before anything is trained"
+        return self.batch_size

@@ -13,15 +13,20 @@ from importlib import import_module
 from importlib.metadata import version
 
 from seqtrain.errors import ConfigError, UserError
+from seqtrain.launcher import one_voice
 from seqtrain.typos import did_you_mean
 
 COMMANDS = {
     "train": "train",
     "resume": "resume",
-    "list": "list_words",
-    "data": "data",
+    "eval": "evaluate",
+    "predict": "predict",
+    "generate": "generate",
+    "compare": "compare",
     "export": "export",
     "lr_find": "lr_find",
+    "list": "list_words",
+    "data": "data",
 }
 """Each command and the module of this package whose `main(arguments)` it is."""
 
@@ -35,7 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:
-        return dispatch(arguments)
+        with one_voice():
+            return dispatch(arguments)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except BrokenPipeError:

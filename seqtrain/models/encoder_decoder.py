@@ -1,5 +1,6 @@
 """Models that read one sequence and write another: the encoder-decoder, with attention or without."""
 
+from collections.abc import Iterator
 from typing import final
 
 import torch
@@ -86,6 +87,9 @@ class EncoderDecoder(Model):
         drawn = spec.temperature or (1.0 if spec.top_k or spec.top_p else None)
         logits, begun = step(first, begun)
         return write(step, logits, begun, self.task.horizon, temperature=drawn, spec=spec)
+
+    def write(self, batch: Batch) -> Iterator[Int[Tensor, " B"]]:
+        yield from self.generate(batch).unbind(1)  # a beam settles nothing before its end
 
     def attention_weights(self, batch: Batch, state: State | None = None) -> tuple[Float[Tensor, "B N U T"], ...]:
         encoded, state = self.encode(batch, state)
