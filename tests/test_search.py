@@ -131,6 +131,8 @@ def test_a_search_that_was_cut_off_goes_on_with_the_trial_under_way(crew):
     assert [trial.state.name for trial in study().get_trials()] == ["COMPLETE"] * 4
     assert main(["resume", "s"]) == 0  # there is nothing left to do
     assert len(crew.started) == 5
+    assert main(["resume", "s", "sweep.trials=5"]) == 0
+    assert len(crew.started) == 6
 
 
 def test_what_failed_is_tried_again_when_the_search_goes_on(crew):
