@@ -211,6 +211,8 @@ def test_a_combination_that_makes_no_run_is_told_and_passed_over(crew, capsys, m
     assert main([*SEARCH, RATE, "sweep.trials=3"]) == 1
     assert "model.hidden_size=7: not even" in capsys.readouterr().err
     assert len(crew.started) == 2
+    assert main(["resume", "s"]) == 1
+    assert [job.status for job in Manifest.load(Path("s")).jobs].count("failed") == 1
 
 
 @pytest.mark.parametrize(
