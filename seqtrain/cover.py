@@ -18,13 +18,14 @@ def describe(log: RunLog, model: Model, metrics: Iterable[str]) -> None:
     Args:
         log: Of the run; its folder holds the configuration, or else there is nothing to describe.
         model: As it was built.
-        metrics: What the task measures: of the best validation, the last one and the test there are columns.
+        metrics: What the task measures, the most important first; of the test, the best validation and the last one
+            there are columns.
     """
     if not (log.folder / CONFIG).exists():
         return
     tree = read_tree(log.folder)
-    names = ["loss", *metrics]
-    columns = [f"{of}/{name}" for of in ("best", "test", "val") for name in names]
+    names = dict.fromkeys([*metrics, "loss"])
+    columns = [f"{of}{name}" for of in ("test/", "val/best_", "val/") for name in names]
     with log.writing():
         log.tensorboard.hyperparameters(hyperparameters(tree, read_overrides(log.folder)), columns)
         config = f"```yaml\n{OmegaConf.to_yaml(OmegaConf.create(tree))}```"
@@ -33,7 +34,7 @@ def describe(log: RunLog, model: Model, metrics: Iterable[str]) -> None:
 
 def conclude(log: RunLog, summary: dict[str, Any]) -> None:
     """Adds the metrics of the best validation to the table of runs."""
-    best = {f"best/{name}": value for name, value in summary["best"].items() if name != "step"}
+    best = {f"val/best_{name}": value for name, value in summary["best"].items() if name != "step"}
     with log.writing():
         log.tensorboard.scalars(summary["best"]["step"], best)
 

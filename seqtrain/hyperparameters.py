@@ -9,16 +9,13 @@ ALWAYS = (
     "model",
     "task",
     "optimizer",
-    "scheduler",
     "seed",
     "model.hidden_size",
-    "model.num_layers",
-    "model.dropout",
     "optimizer.lr",
-    "optimizer.weight_decay",
     "trainer.batch_size",
 )
-"""Shown whether the user typed them or not, where there are such."""
+"""Shown whether the user typed them or not, where there are such. TensorBoard shows the first five by alphabet unasked;
+these are few, so that those are the ones that most often differ."""
 WORDS = {"model_name": "model", "task_name": "task"}
 NEVER = ("run_dir", "data_dir", "device", "resume", "trainer.num_workers")
 """What doesn't change a run's result, or has a value of its own in every run."""
@@ -35,9 +32,11 @@ def hyperparameters(tree: dict[str, Any], overrides: Iterable[str]) -> dict[str,
     """
     flat = dict(_leaves(tree))
     flat |= {shown: flat[name] for name, shown in WORDS.items() if name in flat}
-    for group in ("optimizer", "scheduler"):
-        if f"{group}._target_" in flat:
-            flat[group] = str(flat[f"{group}._target_"]).rpartition(".")[2]
+    flat |= {
+        name.removesuffix("._target_"): str(target).rpartition(".")[2]
+        for name, target in flat.items()
+        if name.endswith("._target_") and name.removesuffix("._target_") not in WORDS.values()
+    }
     typed = [override.partition("=")[0].lstrip("+~") for override in overrides]
     names = dict.fromkeys([*ALWAYS, *(name for name in typed if name not in NEVER)])
     return {name: _plain(flat[name]) for name in names if flat.get(name) is not None}

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from seqtrain.errors import ProcessLostError, UserError
 
 if TYPE_CHECKING:
-    from torch.distributed import TCPStore
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]  # not in its __all__
 
 LEAD = 1.0
 """Seconds for which the first process may tell of a failure that all share before another does."""
@@ -130,7 +130,7 @@ def is_spokesman(*, lost: bool) -> bool:
 
 def launcher_store() -> "TCPStore | None":
     """Where processes can leave word for one another even when they are in no group, if a launcher keeps one."""
-    from torch.distributed import TCPStore
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]  # not in its __all__
 
     if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
         return None

@@ -1,6 +1,7 @@
 """What a model is to the training loop."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -42,6 +43,14 @@ class Model(nn.Module, ABC):
 
         Returns:
             Ids, at most as many steps as the task's horizon; past an end of sequence, PAD.
+        """
+
+    @abstractmethod
+    def write(self, batch: Batch) -> Iterator[Int[Tensor, " B"]]:
+        """The same symbols, one of each sequence at a time, as soon as they are settled.
+
+        Args:
+            batch: As of `generate`.
         """
 
     @abstractmethod

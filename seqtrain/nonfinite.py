@@ -21,12 +21,14 @@ class StepRecord:
         step: The optimizer step, counted from 1.
         indices: Which examples of the training split it read, by batches, on the CPU.
         loss: The sum over its batches, where it was computed.
+        own_loss: That of this process's share of them.
         norms: The norm of each weight's gradient, where it was computed.
     """
 
     step: int
     indices: list[Tensor]
     loss: Tensor
+    own_loss: Tensor
     norms: Tensor
 
 

@@ -4,7 +4,7 @@ import io
 import wave
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -70,8 +70,14 @@ class Picture:
     name: str
     content: "Figure | Film | str | Sound | Scores | Vectors"
 
-    def file(self) -> tuple[str, bytes] | None:
-        """The name and content of a file that shows it: PNG, GIF, Markdown or WAV; None for what needs TensorBoard."""
+    @property
+    def has_file(self) -> bool:
+        """Whether a file can show it; the others need TensorBoard."""
+        return not isinstance(self.content, Scores | Vectors)
+
+    def file(self) -> tuple[str, bytes]:
+        """The name and content of a file that shows it: PNG, GIF, Markdown or WAV."""
+        assert self.has_file, "asked before"
         match self.content:
             case str():
                 return f"{self.name}.md", self.content.encode()
@@ -79,10 +85,8 @@ class Picture:
                 return f"{self.name}.gif", gif(self.content)
             case Sound():
                 return f"{self.name}.wav", _wav(self.content)
-            case Scores() | Vectors():
-                return None
             case _:
-                return f"{self.name}.png", _png(self.content)
+                return f"{self.name}.png", _png(cast("Figure", self.content))
 
 
 def gif(frames: Film) -> bytes:

@@ -102,16 +102,15 @@ class RunLog:
             self.tensorboard.close()
             self.tensorboard = EventFile(self.folder, step)
 
-    def pictures(self, step: int, pictures: Iterable[Picture]) -> None:
-        """Shows pictures in TensorBoard, and leaves each as a file, but for those that no file can show."""
+    def pictures(self, step: int, pictures: Iterable[Picture], group: str = "pictures") -> None:
+        """Shows pictures in a group of TensorBoard's, and leaves each as a file, unless no file can show it."""
         for picture in pictures:
-            file = picture.file()
             with self.writing():
-                if file is not None:
-                    name, content = file
+                if picture.has_file:
+                    name, content = picture.file()
                     (self.folder / PLOTS).mkdir(exist_ok=True)
                     write_atomically(self.folder / PLOTS / name, content)
-                self.tensorboard.picture(step, picture)
+                self.tensorboard.picture(step, picture, group)
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -228,15 +227,19 @@ def cut_rows(path: Path, step: int) -> None:
     """Removes from a JSON-lines file what a resumed run repeats: rows past a step, of the test, or cut short."""
     if not path.exists():
         return
-    kept = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        if row["step"] <= step and not any(name.startswith("test/") for name in row):
-            kept.append(line + "\n")
-    write_atomically(path, "".join(kept).encode())
+    kept = [line + b"\n" for line in path.read_bytes().split(b"\n") if stays(line, step)]
+    write_atomically(path, b"".join(kept))
+
+
+def stays(line: bytes, step: int) -> bool:
+    """Whether a line is a whole row of a training that has come this far."""
+    try:
+        row = json.loads(line.decode())
+    except (ValueError, RecursionError):  # cut short, or damaged
+        return False
+    if not isinstance(row, dict) or type(row.get("step")) is not int:
+        return False
+    return row["step"] <= step and not any(name.startswith("test/") for name in row)
 
 
 def finite(value: float) -> float | None:

@@ -36,7 +36,7 @@ class SilentLog:
     def rewind(self, step: int) -> None:
         """Takes nothing back."""
 
-    def pictures(self, step: int, pictures: Iterable[Picture]) -> None:
+    def pictures(self, step: int, pictures: Iterable[Picture], group: str = "pictures") -> None:
         """Asks for no picture, so that none is made."""
 
     def start_progress(self, step: int, total_steps: int | None, shown: Sequence[str]) -> None:

@@ -89,10 +89,10 @@ class Team:
         """What the first process finds, told to all; the others don't look."""
         if self.size == 1:
             return find()
-        told = [find() if self.first else None]
+        told: list[Any] = [find() if self.first else None]
         with together():
             distributed.broadcast_object_list(told, src=0, device=torch.device("cpu"))
-        found: Any = told[0]
+        found: T = told[0]
         return found
 
     def gather(self, value: T) -> list[T]:

@@ -73,9 +73,15 @@ class EventFile:
         for name, text in texts.items():
             self.writer.add_text(name, text, step)
 
-    def picture(self, step: int, picture: Picture) -> None:
-        """Shows a picture on the page for its kind: images (films too), text, audio, curves, or the projector."""
-        name, content = f"pictures/{picture.name}", picture.content
+    def picture(self, step: int, picture: Picture, group: str = "pictures") -> None:
+        """Shows a picture on the page for its kind: images (films too), text, audio, curves, or the projector.
+
+        Args:
+            step: After which it was drawn; one that comes after a later one of its group would push that out.
+            picture: What to show.
+            group: What it is shown among.
+        """
+        name, content = f"{group}/{picture.name}", picture.content
         match content:
             case str():
                 self.writer.add_text(name, content, step)
@@ -130,7 +136,7 @@ class EventFile:
             warnings.simplefilter("ignore")
             try:
                 # Traced here, as the writer would compare two traces and take other names for other graphs.
-                traced = torch.jit.trace(_Answers(model, batch), batch.inputs, check_trace=False)
+                traced = torch.jit.trace(Answers(model, batch), batch.inputs, check_trace=False)
                 self.writer.add_graph(traced, batch.inputs)
             except Exception as error:  # a tracer fails in as many ways as models are written
                 return " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST_REASON]
@@ -142,7 +148,7 @@ class EventFile:
             self.writer.close()
 
 
-class _Answers(nn.Module):
+class Answers(nn.Module):
     """A model's answers as a tracer wants them: of one tensor."""
 
     def __init__(self, model: Model, batch: Batch) -> None:

@@ -1,4 +1,4 @@
-"""Runs that ask for several processes: composed and checked once here, then trained by processes that read the folder."""
+"""Runs that ask for several processes: composed and checked once here, then trained by readers of the folder."""
 
 import sys
 from pathlib import Path

@@ -79,7 +79,7 @@ class Trainer:
         self.team = team or Team()
         self.stop = self.team.heed(stop or StopFlag())
         self.precision = pick_precision(config.amp, device, self.model)
-        self.evaluator = Evaluator(self.model, task, device, self.precision, config.batch_size, team=self.team)
+        self.evaluator = Evaluator(self.model, task, device, self.precision, config.sequences, team=self.team)
         if config.compile:
             self.evaluator.network = torch.compile(self.model, dynamic=True)  # lengths differ from batch to batch
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
@@ -168,6 +168,9 @@ class Trainer:
             memory = self.memory
             record = self.backward(mine, count)
             fault = self.guard.fault(record, lambda: self.answer(mine, memory))
+            if fault is not None:  # on all processes; one whose own share is at fault knows the place
+                told = self.team.gather((bool(torch.isfinite(record.own_loss)), fault))
+                fault = min(told, key=lambda each: each[0])[1]
             if fault is None:
                 watching = due(self.progress.step + 1, self.config.watch_every) and self.team.first
                 watch = Watch(self.model) if watching else None
@@ -198,10 +201,10 @@ class Trainer:
                 loss = self.task.loss(outputs, moved, self.config.label_smoothing)
                 self.scaler.scale(loss / count).backward()
             total += loss.detach()
-        total = self.team.sum_gradients(self.parameters, total)
+        loss = self.team.sum_gradients(self.parameters, total)
         self.scaler.unscale_(self.optimizer)
         gradients = [p.grad for p in self.parameters if p.grad is not None]
-        return StepRecord(self.progress.step + 1, [batch.indices for batch in batches], total, norms(gradients))
+        return StepRecord(self.progress.step + 1, [batch.indices for batch in batches], loss, total, norms(gradients))
 
     def update(self, record: StepRecord, count: int) -> None:
         """Clips the gradient and moves the weights."""
@@ -314,7 +317,7 @@ class Trainer:
         self.tick(training=True)
         step = self.progress.step
         self.log.watched(step, self.epoch, self.progress.seconds, found)
-        flow = flow_picture(self.model, self.task, self.device, self.config.batch_size)
+        flow = flow_picture(self.model, self.task, self.device, self.config.sequences)
         if flow is not None:
             self.log.pictures(step, [flow])
         self.tick(training=False)

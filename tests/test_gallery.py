@@ -35,8 +35,8 @@ def test_there_is_all_of_the_task_and_what_models_share(sentiment):
     scores = pictures[1].content
     assert len(scores.truth) == 20
     assert ((scores.chances > 0) & (scores.chances < 1)).all()
-    assert pictures[1].file() is None
-    assert pictures[3].file() is None
+    assert not pictures[1].has_file
+    assert not pictures[3].has_file
 
 
 def test_a_picture_is_made_when_it_is_asked_for(sentiment, monkeypatch):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import seqtrain
+from seqtrain.cli import COMMANDS
 
 PACKAGE = Path(seqtrain.__file__).parent
 LEAVES = {"spec", "batch", "errors", "limits", "seeding", "model", "picture", "data"}
@@ -37,19 +38,24 @@ MAY_IMPORT = {
     "trainer_config": {"device", "errors", "limits"},
     "files": set(),
     "signals": set(),
+    "host_memory": set(),
     "progress": set(),
     "ema": set(),
     "memory": {"batch", "errors"},
     "nonfinite": {"errors"},
     "checkpoint": {"errors", "files"},
     "saver": {"checkpoint", "errors"},
-    "evaluator": LEAVES | {"device", "loader", "memory", "signals", "tasks.task"},
+    "launcher": {"errors"},
+    "team": {"errors", "launcher", "signals"},
+    "silent_log": {"picture", "watch"},
+    "evaluator": LEAVES | {"device", "loader", "memory", "tasks.class_scores", "tasks.task", "team"},
     "feed": {"batch", "loader", "tasks.task", "trainer_config"},
     "monitor": {"errors", "progress", "tasks.task", "trainer_config"},
+    "export": LEAVES | {"export", "files", "models", "run_folder", "trained"},
     "trainer": LEAVES
     | {"gallery", "gradient_flow", "watch"}
     | {"checkpoint", "device", "ema", "evaluator", "feed", "memory", "monitor", "nonfinite", "optimizer", "progress"}
-    | {"runlog", "saver", "scheduler", "signals", "tasks.task", "trainer_config"},
+    | {"runlog", "saver", "scheduler", "signals", "silent_log", "tasks.task", "team", "trainer_config"},
 }
 
 
@@ -104,7 +110,7 @@ assert "torch" not in sys.modules
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["list"], ["data"], ["data", "--help"], ["resume", "--help"], ["compare", "--help"], ["--cfg", "job"]],
+    [["--help"], ["list"], ["data"], ["--cfg", "job"], *([word, "--help"] for word in COMMANDS)],
 )
 def test_help_and_list_answer_without_torch(arguments, tmp_path):
     subprocess.run([sys.executable, "-c", ASK.format(arguments=arguments)], cwd=tmp_path, check=True)

@@ -33,5 +33,5 @@ def test_a_sound_is_a_wav_file_and_what_is_too_loud_is_cut_off():
 
 
 def test_curves_and_vectors_are_for_tensorboard_alone():
-    assert Picture("curve", Scores(np.array([True]), np.array([0.5]))).file() is None
-    assert Picture("words", Vectors(np.zeros((1, 2)), ["a"])).file() is None
+    assert Picture("curve", Scores(np.array([True]), np.array([0.5]))).has_file is False
+    assert Picture("words", Vectors(np.zeros((1, 2)), ["a"])).has_file is False

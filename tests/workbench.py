@@ -16,8 +16,10 @@ from seqtrain.runlog import RunLog
 from seqtrain.scheduler import Cosine, SchedulerSpec
 from seqtrain.seeding import seed_torch
 from seqtrain.signals import StopFlag
+from seqtrain.silent_log import SilentLog
 from seqtrain.spec import Align, TaskSpec, Values
 from seqtrain.tasks import Split, Task
+from seqtrain.team import Team
 from seqtrain.trainer import Trainer
 from seqtrain.trainer_config import TrainerConfig
 
@@ -111,7 +113,7 @@ class Workbench:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.console = Console(file=io.StringIO())
-        self.logs: list[RunLog] = []
+        self.logs: list[RunLog | SilentLog] = []
 
     def __call__(
         self,
@@ -122,6 +124,7 @@ class Workbench:
         dropout: float = 0.3,
         task: Task | None = None,
         model: Model | None = None,
+        team: Team | None = None,
         **config,
     ) -> Trainer:
         task = task or RunningSum()
@@ -130,8 +133,8 @@ class Workbench:
             model = build_model(RecurrentSpec(cell="gru", hidden_size=6, dropout=dropout), task.spec)
             seed_torch(seed, "dropout")
         folder = self.folder / name
-        folder.mkdir(exist_ok=True)
-        self.logs.append(RunLog(folder, self.console))
+        folder.mkdir(parents=True, exist_ok=True)
+        self.logs.append(RunLog(folder, self.console) if team is None or team.first else SilentLog(folder))
         return Trainer(
             TrainerConfig(**{"batch_size": 4, "log_every": 2, **config}),
             model,
@@ -142,6 +145,7 @@ class Workbench:
             seed=seed,
             log=self.logs[-1],
             stop=StopFlag(),
+            team=team,
         )
 
 

@@ -19,10 +19,14 @@ from seqtrain.typos import did_you_mean
 COMMANDS = {
     "train": "train",
     "resume": "resume",
+    "eval": "evaluate",
+    "predict": "predict",
+    "generate": "generate",
     "compare": "compare",
+    "export": "export",
+    "lr_find": "lr_find",
     "list": "list_words",
     "data": "data",
-    "lr_find": "lr_find",
 }
 """Each command and the module of this package whose `main(arguments)` it is."""
 

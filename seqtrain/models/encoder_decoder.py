@@ -1,5 +1,6 @@
 """Models that read one sequence and write another: the encoder-decoder, with attention or without."""
 
+from collections.abc import Iterator
 from typing import final
 
 import torch
@@ -51,7 +52,7 @@ class EncoderDecoder(Model):
         self.forcing = self.spec.forcing(self.task, step)
 
     def forward(self, batch: Batch, state: State | None = None) -> tuple[Float[Tensor, "B U ..."], State]:
-        encoded, state = self._encode(batch, state)
+        encoded, state = self.encode(batch, state)
         outputs, _ = self._answer(batch, encoded, state)
         return outputs, state
 
@@ -72,7 +73,7 @@ class EncoderDecoder(Model):
 
     def generate(self, batch: Batch) -> Int[Tensor, "B U"]:
         assert self.task.align is Align.FREE, "forecasts are answers, not symbols to write"
-        encoded, state = self._encode(batch, None)
+        encoded, state = self.encode(batch)
 
         def step(said: Tensor, state: State) -> tuple[Tensor, State]:
             ones = torch.ones(len(said), dtype=torch.long)
@@ -87,8 +88,11 @@ class EncoderDecoder(Model):
         logits, begun = step(first, begun)
         return write(step, logits, begun, self.task.horizon, temperature=drawn, spec=spec)
 
+    def write(self, batch: Batch) -> Iterator[Int[Tensor, " B"]]:
+        yield from self.generate(batch).unbind(1)  # a beam settles nothing before its end
+
     def attention_weights(self, batch: Batch, state: State | None = None) -> tuple[Float[Tensor, "B N U T"], ...]:
-        encoded, state = self._encode(batch, state)
+        encoded, state = self.encode(batch, state)
         _, queries = self._answer(batch, encoded, state)
         found = self.decoder.weights(queries, encoded)
         if batch.target_lengths is None:
@@ -101,7 +105,8 @@ class EncoderDecoder(Model):
         real = RealSteps(batch.lengths, batch.inputs.shape[1], batch.inputs.device)
         return real, self.dropout(self.stem(real.zero_padding(batch.inputs)))
 
-    def _encode(self, batch: Batch, state: State | None) -> tuple[Encoded, State]:
+    def encode(self, batch: Batch, state: State | None = None) -> tuple[Encoded, State]:
+        """Reads a batch: what the decoder can look at, and the encoder's memory, from which it begins."""
         real, features = self._features(batch)
         steps, state = self.core(features, batch.lengths, state)
         return Encoded(steps, real), state
@@ -123,13 +128,14 @@ class EncoderDecoder(Model):
         if forcing == 1:
             written = self.decoder(torch.cat([first, truth[:, :-1]], 1), lengths, begun, encoded)
             return written.outputs, written.queries
-        return self._say(first, truth, forcing, int(lengths.max()), begun, encoded)
+        steps = int(lengths.max()) if self.task.align is Align.FREE else self.task.horizon
+        return self._say(first, truth, forcing, steps, begun, encoded)
 
     def _say(
         self, said: Tensor, truth: Tensor, forcing: float, steps: int, state: State, encoded: Encoded
     ) -> tuple[Tensor, Tensor]:
         """Answers one step after the other, each told the truth by chance, else what was answered before."""
-        ones = torch.ones(len(said), dtype=torch.long)
+        ones = torch.ones(said.shape[0], dtype=torch.long)
         outputs, queries = [], []
         for u in range(steps):
             written = self.decoder(said, ones, state, encoded)

@@ -13,9 +13,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._higher_order_ops import scan  # documented as torch.scan, a prototype, under this name only
 
 from seqtrain.model import State
 from seqtrain.models.cells.cell import Cell, Tape, Weights
+from seqtrain.models.tracing import tracing
 
 GATES = {
     "i": "input",
@@ -27,11 +29,6 @@ GATES = {
     "n": "candidate",
 }
 """What the letters of the equations stand for."""
-
-
-def tracing() -> bool:
-    """Whether torch.compile or torch.export follows the code: they want plain operations."""
-    return torch.compiler.is_compiling()
 
 
 def read_steps(
@@ -61,6 +58,25 @@ def read_steps(
         state = after
         outputs.append(state[0])
     return torch.stack(outputs, 1), state
+
+
+def read_scan(
+    cell: Cell, w: Weights, x: Tensor, start: State, padding: Tensor | None, mask: Tensor | None
+) -> tuple[Tensor, State]:
+    """Reads as `read_steps` does, by a loop that an exported program keeps as one: T need not be known."""
+    assert padding is not None, "any of the steps of a program's input may be padding"
+
+    def step(state: State, now: tuple[Tensor, Tensor]) -> tuple[State, Tensor]:
+        features, stop = now
+        h = state[0]
+        after = cell.step(features, state, h if mask is None else h * mask, w)
+        stop = stop.view(-1, *[1] * (h.dim() - 1))
+        after = tuple(torch.where(stop, old, new) for old, new in zip(state, after, strict=True))
+        return after, after[0].clone()  # what is carried and what is handed out may not be one tensor
+
+    begin = tuple(part.to(x.dtype).clone() for part in start)
+    state, outputs = scan(step, begin, (x.transpose(0, 1), padding.t()))
+    return outputs.transpose(0, 1), state
 
 
 def read_fast(

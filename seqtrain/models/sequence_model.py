@@ -1,5 +1,6 @@
 """Models that answer from what they read: stem, core, attention if there is one, readout."""
 
+from collections.abc import Iterator
 from typing import assert_never, final
 
 import torch
@@ -18,7 +19,7 @@ from seqtrain.models.padded import RealSteps
 from seqtrain.models.readout import MapReadout, Readout
 from seqtrain.models.self_attention import SelfAttention
 from seqtrain.models.stem import Stem
-from seqtrain.models.writing import Step, write
+from seqtrain.models.writing import Step, said_one_by_one
 from seqtrain.spec import TaskSpec
 
 
@@ -96,12 +97,15 @@ class SequenceModel(Model):
         return (real.zero_padding(weights.transpose(1, 2)).transpose(1, 2),)
 
     def generate(self, batch: Batch) -> Int[Tensor, "B U"]:
+        return torch.stack(list(self.write(batch)), 1)
+
+    def write(self, batch: Batch) -> Iterator[Int[Tensor, " B"]]:
         assert writes(self.task), "outputs of this task are no next inputs"
         temperature = 1.0 if self.decoder.temperature is None else self.decoder.temperature
         outputs, state = self(batch)
         logits = RealSteps(batch.lengths, outputs.shape[1], outputs.device).last(outputs)
         step = self._go_on if self.core.remembers and self.attention is None else self._reader(batch)
-        return write(step, logits, state, self.task.horizon, temperature=temperature, spec=self.decoder)
+        yield from said_one_by_one(step, logits, state, self.task.horizon, temperature=temperature, spec=self.decoder)
 
     def _go_on(self, said: Int[Tensor, " B"], state: State) -> tuple[Float[Tensor, "B V"], State]:
         """The next symbol's logits by a core that remembers all that it needs of the symbols before."""

@@ -15,11 +15,14 @@ from seqtrain.batch import Batch, Examples
 from seqtrain.errors import CheckpointError, ConfigError, DataError
 from seqtrain.picture import Picture
 from seqtrain.spec import Symbols, TaskSpec, Values
+from seqtrain.tasks import given as new
+from seqtrain.tasks.class_scores import ClassScores
 from seqtrain.tasks.speech.audio import Wave
 from seqtrain.tasks.speech.augmentation import Augmentation
-from seqtrain.tasks.speech.corpus import Corpus, corpus
+from seqtrain.tasks.speech.corpus import Corpus, corpus, of_recordings
 from seqtrain.tasks.speech.features import FeatureOptions, Kind, Normalization, Scale
-from seqtrain.tasks.speech.sources import SoundSource
+from seqtrain.tasks.speech.new_recordings import new_corpus, read_recordings
+from seqtrain.tasks.speech.sources import OwnRecordings, SoundSource
 from seqtrain.tasks.speech.targets import ClassStrings, Label, Target
 from seqtrain.tasks.speech.utterances import Utterances
 from seqtrain.tasks.task import Sample, Split, Splits, Task
@@ -203,6 +206,30 @@ class SpeechRecognition(Task):
         if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
             raise CheckpointError("classes.json: should hold a list of texts")
         self._codes = _Codes(tuple(classes), self._scale(scale))
+
+    def new_inputs(self, source: new.Source) -> Iterator[new.Given]:
+        """An audio file, those in a folder, or those that a file like a manifest lists; labels are not needed."""
+        return read_recordings(source, self._source.columns)
+
+    def new_examples(self, given: Sequence[new.Given]) -> Utterances:
+        """Recordings: audio files by name or content, or samples at `sample_rate_hz`."""
+        read = new_corpus(given, self._kind)
+        self._refuse_short(read)
+        labels = np.zeros(len(read), np.int64)
+        return Utterances(read, labels, self._kind, self._settled.scale, None, None, 0, "new")
+
+    def answer(self, given: Sequence[new.Given], sample: Sample) -> Iterator[dict[str, Any]]:
+        """What was said in each."""
+        return self._target.records(sample, self.classes)
+
+    def file_examples(self, paths: Sequence[Path]) -> Utterances:
+        """The recordings of a folder with a folder for each label, or of a manifest."""
+        sounds = OwnRecordings(new.single(paths), columns=self._source.columns).whole(self._kind.sample_rate_hz)
+        return self._utterances(Split.TEST, of_recordings(sounds, self._kind), seed=0)
+
+    def class_scores(self) -> ClassScores | None:
+        """By class, where each recording has one."""
+        return self._target.class_scores(self.classes)
 
     def _scale(self, content: object) -> Scale:
         """The scale as `assets` gave it."""

@@ -37,7 +37,13 @@ FSDDSplit = Literal["official", "speaker"]
 
 
 class SoundSource(ABC):
-    """Three splits of recordings with labels."""
+    """Three splits of recordings with labels.
+
+    Attributes:
+        columns: Where path and label stand in a list of files.
+    """
+
+    columns: Columns
 
     @abstractmethod
     def check(self, data_dir: Path) -> None:
@@ -73,6 +79,7 @@ class SynthesisedWords(SoundSource):
     test_size: int = 1000
     noise: float = 2.0
     variation: float = 1.0
+    columns: Columns = field(default=Columns(text="path"), init=False)
 
     def __post_init__(self) -> None:
         limits.at_least("task", 2, train_size=self.train_size, val_size=self.val_size, test_size=self.test_size)
@@ -147,7 +154,15 @@ class OwnRecordings(SoundSource):
 
     def read(self, split: Split, data_dir: Path, seed: int, sample_rate_hz: int) -> Recordings:
         """Decodes the files of the split's own folder or manifest, or its part of the training one."""
-        files = self._files(split)
+        return self._decoded(self._files(split), sample_rate_hz)
+
+    def whole(self, sample_rate_hz: int) -> Recordings:
+        """Decodes all files of the folder or manifest, of which nothing is split off."""
+        self._refuse_unfit(self.path)
+        return self._decoded(self._listed(self.path), sample_rate_hz)
+
+    @staticmethod
+    def _decoded(files: list[Listed], sample_rate_hz: int) -> Recordings:
         waves = [decode(_content(file), file.place, sample_rate_hz) for file in files]
         return joined(waves, [file.label for file in files], [""] * len(files), [file.place for file in files])
 
@@ -160,7 +175,7 @@ class OwnRecordings(SoundSource):
         """The files of the split and their labels."""
         try:
             return [[file.place, file.label, fingerprint(file.path)] for file in self._files(split)]
-        except DataError:  # a file that can't be read; `read` says in which row it stands
+        except (DataError, ValueError):  # a file, or a name, that can't be read; `read` says in which row it stands
             return None
 
     def _files(self, split: Split) -> list[Listed]:
@@ -240,6 +255,7 @@ class FSDDFiles(SoundSource):
     split: FSDDSplit = "official"
     test_speaker: str | None = None
     val_speaker: str | None = None
+    columns: Columns = field(default=Columns(text="path"), init=False)
 
     def __post_init__(self) -> None:
         for name, speaker in (("test_speaker", self.test_speaker), ("val_speaker", self.val_speaker)):
@@ -335,3 +351,5 @@ def _content(file: Listed) -> bytes:
         return file.path.read_bytes()
     except OSError as error:
         raise DataError(f"{file.place}: can't be read ({error.strerror})") from None
+    except ValueError as error:  # no name for a file
+        raise DataError(f"{file.place}: can't be read ({error})") from None

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from seqtrain.errors import ConfigError
 from seqtrain.picture import Picture, Sound
 from seqtrain.spec import Align, Symbols
 from seqtrain.tasks import drawing
+from seqtrain.tasks.class_scores import ClassScores, LabelScores, label_records
 from seqtrain.tasks.speech import drawing as drawing_speech
 from seqtrain.tasks.speech.audio import Wave
 from seqtrain.tasks.speech.features import FeatureOptions
@@ -74,6 +75,14 @@ class Target(ABC):
         self, samples: Iterable[Sample], classes: Sequence[str], kind: FeatureOptions, hear: Hear
     ) -> Iterator[Picture]:
         """As `Task.pictures`."""
+
+    @abstractmethod
+    def records(self, sample: Sample, classes: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """As `Task.answer`."""
+
+    def class_scores(self, classes: Sequence[str]) -> ClassScores | None:
+        """As `Task.class_scores`."""
+        return None
 
 
 @final
@@ -140,6 +149,14 @@ class Label(Target):
         yield Picture("spectra", drawing_speech.spectra([heard for _, heard in chosen]))
         yield from _sounds(hear([index for index, _ in chosen]), kind)
         yield Picture("confusion", drawing.confusion(counts, classes))
+
+    def records(self, sample: Sample, classes: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """The likeliest class of each recording, and the probability of each."""
+        return label_records(sample.outputs, classes)
+
+    def class_scores(self, classes: Sequence[str]) -> ClassScores:
+        """By class."""
+        return LabelScores(classes)
 
 
 @final
@@ -234,6 +251,11 @@ class ClassStrings(Target):
             heard.append(drawing_speech.Heard(_features(sample.batch, index, kind), truth, answer, steps))
         yield Picture("strings", drawing_speech.strings(heard, classes, kind.stack_frames))
         yield from _sounds(hear(sample.batch.indices[: len(heard)].tolist()), kind)
+
+    def records(self, sample: Sample, classes: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """The string of classes in each recording."""
+        for ids in self.answers(sample.outputs, sample.batch):
+            yield {"string": [classes[i - 1] for i in ids]}
 
     @staticmethod
     def _joined(utterances: Utterances, most: int) -> list[list[int]]:
