@@ -12,9 +12,7 @@ from seqtrain.trainer_config import TrainerConfig
 class Feed:
     """The batches of one run, or one process's share of them."""
 
-    def __init__(
-        self, config: TrainerConfig, task: Task, seed: int, *, pin_memory: bool, share: slice = WHOLE
-    ) -> None:
+    def __init__(self, config: TrainerConfig, task: Task, seed: int, *, pin_memory: bool, share: slice = WHOLE) -> None:
         """Plans nothing yet.
 
         Args:

@@ -33,12 +33,15 @@ MAY_IMPORT = {
     "nonfinite": {"errors"},
     "checkpoint": {"errors", "files"},
     "saver": {"checkpoint", "errors"},
-    "evaluator": LEAVES | {"device", "loader", "memory", "signals", "tasks.task"},
+    "launcher": {"errors"},
+    "team": {"errors", "launcher", "signals"},
+    "silent_log": {"picture"},
+    "evaluator": LEAVES | {"device", "loader", "memory", "tasks.task", "team"},
     "feed": {"batch", "loader", "tasks.task", "trainer_config"},
     "monitor": {"errors", "progress", "tasks.task", "trainer_config"},
     "trainer": LEAVES
     | {"checkpoint", "device", "ema", "evaluator", "feed", "memory", "monitor", "nonfinite", "optimizer", "progress"}
-    | {"runlog", "saver", "scheduler", "signals", "tasks.task", "trainer_config"},
+    | {"runlog", "saver", "scheduler", "signals", "silent_log", "tasks.task", "team", "trainer_config"},
 }
 
 

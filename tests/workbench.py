@@ -15,8 +15,8 @@ from seqtrain.runlog import RunLog
 from seqtrain.scheduler import Cosine, SchedulerSpec
 from seqtrain.seeding import seed_torch
 from seqtrain.signals import StopFlag
-from seqtrain.spec import Align, TaskSpec, Values
 from seqtrain.silent_log import SilentLog
+from seqtrain.spec import Align, TaskSpec, Values
 from seqtrain.tasks import Split, Task
 from seqtrain.team import Team
 from seqtrain.trainer import Trainer
