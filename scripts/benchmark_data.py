@@ -3,9 +3,10 @@
     python scripts/benchmark_data.py [--only sst2,fsdd] [--batches 40] [--threads 2]
 
 For each task word: how long its data takes to be ready, for the first time and again (what it caches on disk goes to
-an empty folder first); then, on the task's natural model with the default batch size, the milliseconds of one batch
-from the loader, with all augmentation, and of one step of training, whose ratio is the loader's share; and which part
-of the inputs is padding. Real data is read from $SEQTRAIN_DATA or data; a set that isn't there is left out.
+an empty folder first); then, on the task's natural model with the default batch size, the milliseconds (medians, turn
+by turn) of one batch from the loader, with all augmentation, and of one step of training, whose ratio is the loader's
+share; and which part of the inputs is padding. Real data is read from $SEQTRAIN_DATA or data; a set that isn't there
+is left out.
 """
 
 import argparse
@@ -87,7 +88,7 @@ def measure(task: str, batches: int) -> Measured | None:
     preparing = [milliseconds(lambda each=each: each.task.prepare(each.data_dir, 0)) / 1e3 for each in (first, second)]
     config, examples = second, second.task.examples(Split.TRAIN)
     model = build_model(config.model, config.task.spec, config.decoder)
-    optimizer = config.optimizer.build(list(model.parameters()))
+    optimizer = config.optimizer.build(model)
 
     def step(batch: object) -> None:
         outputs, _ = model(batch)
@@ -96,7 +97,7 @@ def measure(task: str, batches: int) -> Measured | None:
         optimizer.zero_grad(set_to_none=True)
 
     loading, stepping, real, padded = [], [], 0, 0
-    iterator = iter(train_loader(examples, config.trainer.batch_size, 0, 0))
+    iterator = iter(train_loader(examples, config.trainer.sequences, 0, 0))
     for _ in range(batches + 1):
         start = time.perf_counter()
         batch = next(iterator, None)
@@ -110,8 +111,8 @@ def measure(task: str, batches: int) -> Measured | None:
         task,
         model_word,
         *preparing,
-        statistics.mean(loading),
-        statistics.mean(stepping),
+        statistics.median(loading),
+        statistics.median(stepping),
         1 - real / padded,
     )
 

@@ -42,6 +42,7 @@ def examples_per_second(processes: int, steps: int, cores: set[int]) -> float:
 
 
 def main() -> None:
+    """Prints each round and the comparison."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
@@ -52,9 +53,8 @@ def main() -> None:
     for _ in range(options.rounds):
         one.append(examples_per_second(1, options.steps, {cores[0]}))
         several.append(examples_per_second(options.processes, options.steps, set(cores)))
-        print(
-            f"1 process: {one[-1]:.0f} examples/s; {options.processes}: {several[-1]:.0f}; load {os.getloadavg()[0]:.1f}"
-        )
+        speeds = f"1 process: {one[-1]:.0f} examples/s; {options.processes}: {several[-1]:.0f}"
+        print(f"{speeds}; load {os.getloadavg()[0]:.1f}")
     print(f"best to best: {max(several) / max(one):.2f} times")
 
 

@@ -1,12 +1,13 @@
 """A model's answers to a task's examples: scored, or one batch after the other to look at."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from seqtrain.batch import Batch, Examples
+from seqtrain.batch import PAD, Batch, Examples
 from seqtrain.device import autocast
 from seqtrain.loader import eval_loader
 from seqtrain.memory import out_of_memory_told
@@ -14,6 +15,9 @@ from seqtrain.model import Model, State
 from seqtrain.spec import Align
 from seqtrain.tasks.task import Sample, Task
 from seqtrain.team import Team, together
+
+if TYPE_CHECKING:
+    from seqtrain.tasks.class_scores import ClassScores
 
 
 class Interrupted(Exception):  # noqa: N818  # not an error: somebody asked
@@ -55,12 +59,18 @@ class Evaluator:
         with autocast(self.device, self.precision):
             return self.model.generate(batch)
 
-    def evaluate(self, examples: Examples, batches: Iterable[Batch] | None = None) -> dict[str, float]:
+    def evaluate(
+        self,
+        examples: Examples,
+        batches: Iterable[Batch] | None = None,
+        class_scores: "ClassScores | None" = None,
+    ) -> dict[str, float]:
         """Loss and metrics over all examples: the loss first, then the metric that picks the best checkpoint.
 
         Args:
             examples: A split.
             batches: Of the split, where not all of it is to be read, or by several processes.
+            class_scores: What counts the same answers class by class, if that is wanted.
 
         Raises:
             Interrupted: If it is asked to stop.
@@ -83,6 +93,8 @@ class Evaluator:
                     count += self.task.count(batch)
                     generated = self.generate(batch) if self.task.spec.align is Align.FREE else None
                     self.task.score(metrics, outputs, batch, generated)
+                    if class_scores is not None:
+                        class_scores.add(outputs, batch)
         total, elements = self.team.agree(float(loss), count)
         with together():  # metrics add up their sums over all processes by themselves
             scores = metrics.compute()
@@ -103,6 +115,32 @@ class Evaluator:
                 outputs, memory = self.answer(moved, memory, examples)
                 generated = self.generate(moved).cpu() if writes else None
             yield Sample(batch, outputs.cpu(), generated, tuple(part.float().cpu() for part in weights))
+
+    def new_samples(self, examples: Examples, *, attention: bool = False) -> Iterator[Sample]:
+        """New input, which has no targets, answered batch by batch as it is asked for.
+
+        What a model writes for it takes the place of its targets, so that the outputs tell how likely it was.
+
+        Args:
+            examples: The input.
+            attention: Whether the weights of attention are wanted, which costs a second reading.
+        """
+        self.model.eval()
+        for batch in self.batches(examples):
+            with torch.inference_mode():
+                moved = batch.to(self.device)
+                generated: Tensor | None = None
+                weights: tuple[Tensor, ...] = ()
+                if self.task.spec.align is Align.FREE:
+                    generated = self.generate(moved)
+                    lengths = (generated != PAD).sum(1).cpu().clamp(min=1)
+                    moved = replace(moved, targets=generated, target_lengths=lengths)
+                    batch = replace(moved, inputs=batch.inputs, targets=generated.cpu())
+                if attention:
+                    weights = self.model.attention_weights(moved)
+                outputs, _ = self.answer(moved, None, examples)
+            written = None if generated is None else generated.cpu()
+            yield Sample(batch, outputs.cpu(), written, tuple(part.float().cpu() for part in weights))
 
     def batches(self, examples: Examples) -> Iterable[Batch]:
         """All examples in batches."""

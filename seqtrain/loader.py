@@ -67,7 +67,7 @@ def train_loader(
     num_workers: int = 0,
     pin_memory: bool = False,
     share: slice = WHOLE,
-) -> DataLoader[Batch]:
+) -> "Batches":
     """Loads one epoch of training batches.
 
     Args:
@@ -93,7 +93,7 @@ def eval_loader(
     num_workers: int = 0,
     pin_memory: bool = False,
     share: slice = WHOLE,
-) -> DataLoader[Batch]:
+) -> "Batches":
     """Loads each example of a split once, in an order that is always the same; no more than `limit` batches.
 
     Of each batch only a share is read, as by `train_loader`.
@@ -151,6 +151,29 @@ class _Streams(Sequence[NDArray[np.int64]]):
         return self.starts[self.lengths > now] + now
 
 
+@dataclass(frozen=True, eq=False)
+class InPlace:
+    """The batches of a plan, read one by one in this process, where a data loader would only add its own time.
+
+    That is some 0.06 ms for each batch beside a training step, as much as reading a small batch takes.
+    """
+
+    examples: Dataset[Batch]
+    plan: Plan
+    epoch: int
+
+    def __len__(self) -> int:
+        return len(self.plan)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for indices in self.plan:
+            yield self.examples[Draw(indices, self.epoch)]
+
+
+Batches = DataLoader[Batch] | InPlace
+"""What can be asked for the batches of an epoch, in order, and for their number."""
+
+
 def _shared(examples: Examples, share: slice) -> Dataset[Batch]:
     return examples if share == WHOLE else _Shared(examples, share)
 
@@ -174,7 +197,9 @@ def _without_sequences(batch: Batch) -> Batch:
     return Batch(batch.inputs[:0], batch.lengths[:0], batch.targets[:0], batch.indices[:0], targets)
 
 
-def _loader(examples: Dataset[Batch], plan: Plan, epoch: int, num_workers: int, pin_memory: bool) -> DataLoader[Batch]:
+def _loader(examples: Dataset[Batch], plan: Plan, epoch: int, num_workers: int, pin_memory: bool) -> Batches:
+    if num_workers == 0 and not pin_memory:
+        return InPlace(examples, plan, epoch)
     return DataLoader(
         examples,
         batch_size=None,

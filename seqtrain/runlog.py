@@ -17,6 +17,7 @@ from seqtrain.errors import TrainingError
 from seqtrain.files import Appender, write_atomically
 from seqtrain.picture import Picture
 from seqtrain.tensorboard import EventFile
+from seqtrain.watch import Watched
 
 PLOTS = "plots"
 METRICS, SUMMARY, LOG = "metrics.jsonl", "summary.json", "train.log"
@@ -65,17 +66,32 @@ class RunLog:
 
     def scalars(self, step: int, epoch: float, seconds: float, values: dict[str, float]) -> None:
         """Records values, by names like `train/loss`, after a step."""
-        row = {"step": step, "epoch": round(epoch, 4), "seconds": round(seconds, 3), **values}
         self.latest |= values
         line = f"step {step:>6}  epoch {epoch:6.2f}  " + "  ".join(
             f"{name} {number(value)}" for name, value in values.items()
         )
         with self.writing():
-            self.metrics.write(json.dumps({key: finite(value) for key, value in row.items()}) + "\n")
+            self.keep(step, epoch, seconds, values)
             self.plain.print(line, highlight=False, soft_wrap=True)
-            self.tensorboard.scalars(step, values)
         if self.progress is None or any(name.startswith(("val/", "test/")) for name in values):
             self.console.print(line, highlight=False, soft_wrap=True)
+
+    def watched(self, step: int, epoch: float, seconds: float, found: Watched) -> None:
+        """Records what a step did layer by layer, without a line."""
+        with self.writing():
+            self.keep(step, epoch, seconds, found.scalars)
+            self.tensorboard.histograms(step, found.histograms)
+
+    def keep(self, step: int, epoch: float, seconds: float, values: dict[str, float]) -> None:
+        """Writes values to `metrics.jsonl` and TensorBoard."""
+        row = {"step": step, "epoch": round(epoch, 4), "seconds": round(seconds, 3), **values}
+        self.metrics.write(json.dumps({key: finite(value) for key, value in row.items()}) + "\n")
+        self.tensorboard.scalars(step, values)
+
+    def note(self, message: str) -> None:
+        """Leaves a line in train.log alone: nothing that a user has to know of."""
+        with self.writing():
+            self.plain.print(message, highlight=False, soft_wrap=True)
 
     def rewind(self, step: int) -> None:
         """Takes back what was recorded past a step, since the run goes on from there."""
@@ -86,14 +102,15 @@ class RunLog:
             self.tensorboard.close()
             self.tensorboard = EventFile(self.folder, step)
 
-    def pictures(self, step: int, pictures: Iterable[Picture]) -> None:
-        """Shows pictures in TensorBoard, and leaves each as a file."""
+    def pictures(self, step: int, pictures: Iterable[Picture], group: str = "pictures") -> None:
+        """Shows pictures in a group of TensorBoard's, and leaves each as a file, unless no file can show it."""
         for picture in pictures:
-            name, content = picture.file()
             with self.writing():
-                (self.folder / PLOTS).mkdir(exist_ok=True)
-                write_atomically(self.folder / PLOTS / name, content)
-                self.tensorboard.picture(step, picture)
+                if picture.has_file:
+                    name, content = picture.file()
+                    (self.folder / PLOTS).mkdir(exist_ok=True)
+                    write_atomically(self.folder / PLOTS / name, content)
+                self.tensorboard.picture(step, picture, group)
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -210,15 +227,19 @@ def cut_rows(path: Path, step: int) -> None:
     """Removes from a JSON-lines file what a resumed run repeats: rows past a step, of the test, or cut short."""
     if not path.exists():
         return
-    kept = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        if row["step"] <= step and not any(name.startswith("test/") for name in row):
-            kept.append(line + "\n")
-    write_atomically(path, "".join(kept).encode())
+    kept = [line + b"\n" for line in path.read_bytes().split(b"\n") if stays(line, step)]
+    write_atomically(path, b"".join(kept))
+
+
+def stays(line: bytes, step: int) -> bool:
+    """Whether a line is a whole row of a training that has come this far."""
+    try:
+        row = json.loads(line.decode())
+    except (ValueError, RecursionError):  # cut short, or damaged
+        return False
+    if not isinstance(row, dict) or type(row.get("step")) is not int:
+        return False
+    return row["step"] <= step and not any(name.startswith("test/") for name in row)
 
 
 def finite(value: float) -> float | None:

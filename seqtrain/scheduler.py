@@ -7,6 +7,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from seqtrain import limits
 from seqtrain.errors import ConfigError
@@ -79,6 +80,107 @@ class Cosine(SchedulerSpec):
     def curve(self, moment: Moment) -> float:
         progress = min(moment.step / known_end("cosine", moment), 1.0)
         return self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Linear(SchedulerSpec):
+    """A straight line from 1 down to `final`.
+
+    Attributes:
+        final: The factor at the last step.
+    """
+
+    final: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        limits.chance("scheduler", final=self.final)
+
+    def curve(self, moment: Moment) -> float:
+        progress = min(moment.step / known_end("linear", moment), 1.0)
+        return 1 + (self.final - 1) * progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneCycle(SchedulerSpec):
+    """Up from `initial` to 1, then down to `final`. Smith & Topin 2019, section 3, with one fall instead of two.
+
+    The rise is a warm-up already: warmup_steps lead to `initial`. Momentum stays as it is.
+
+    Attributes:
+        rise: The part of the steps in which the factor rises.
+        initial: The factor at the first step.
+        final: The factor at the last step.
+        shape: Whether rise and fall are half cosines or straight lines.
+    """
+
+    rise: float = 0.3
+    initial: float = 0.04
+    final: float = 4e-6
+    shape: Literal["cosine", "linear"] = "cosine"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        limits.fraction("scheduler", rise=self.rise)
+        limits.chance("scheduler", initial=self.initial, final=self.final)
+
+    def curve(self, moment: Moment) -> float:
+        last = known_end("onecycle", moment) - 1
+        top = max(self.rise * (last + 1) - 1, 0.0)
+        if moment.step < top:
+            return self.between(self.initial, 1.0, moment.step / top)
+        return self.between(1.0, self.final, min((moment.step - top) / max(last - top, 1.0), 1.0))
+
+    def between(self, start: float, end: float, progress: float) -> float:
+        """The factor on the way from start to end."""
+        way = progress if self.shape == "linear" else (1 - math.cos(math.pi * progress)) / 2
+        return start + (end - start) * way
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plateau(SchedulerSpec):
+    """Lower, each time that validation has stopped improving; as torch's ReduceLROnPlateau.
+
+    Validations during the warm-up count as well.
+
+    Attributes:
+        gamma: What the factor is multiplied by each time.
+        patience: Validations without improvement that are let pass; the next one lowers.
+        threshold: What is better by no more than this part of the best value is no improvement.
+        cooldown: Validations after a lowering that don't count.
+        min_factor: It is never lowered below this.
+    """
+
+    gamma: float = 0.5
+    patience: int = 2
+    threshold: float = 1e-4
+    cooldown: int = 0
+    min_factor: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        limits.fraction("scheduler", gamma=self.gamma)
+        limits.at_least("scheduler", 0, patience=self.patience, cooldown=self.cooldown)
+        limits.decay("scheduler", threshold=self.threshold)
+        limits.chance("scheduler", min_factor=self.min_factor)
+
+    def curve(self, moment: Moment) -> float:
+        return max(self.gamma ** self.lowerings(moment.history), self.min_factor)
+
+    def lowerings(self, history: Sequence[float]) -> int:
+        """How often the factor has been lowered after these validations; lower values are better."""
+        best, stale, rest, count = math.inf, 0, 0, 0
+        for value in history:
+            margin = 1 - self.threshold if best > 0 else 1 + self.threshold
+            if value < best * margin:
+                best, stale = value, 0
+            else:
+                stale += 1
+            if rest > 0:
+                rest, stale = rest - 1, 0
+            if stale > self.patience:
+                count, rest, stale = count + 1, self.cooldown, 0
+        return count
 
 
 @dataclass(frozen=True, kw_only=True)

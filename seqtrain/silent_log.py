@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from seqtrain.picture import Picture
+from seqtrain.watch import Watched
 
 
 class SilentLog:
@@ -15,6 +16,7 @@ class SilentLog:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.console = Console(quiet=True)
+        self.latest: dict[str, float] = {}
 
     def say(self, message: Any) -> None:
         """Says nothing."""
@@ -25,10 +27,16 @@ class SilentLog:
     def scalars(self, step: int, epoch: float, seconds: float, values: dict[str, float]) -> None:
         """Records nothing."""
 
+    def watched(self, step: int, epoch: float, seconds: float, found: Watched) -> None:
+        """Records nothing."""
+
+    def note(self, message: str) -> None:
+        """Leaves nothing."""
+
     def rewind(self, step: int) -> None:
         """Takes nothing back."""
 
-    def pictures(self, step: int, pictures: Iterable[Picture]) -> None:
+    def pictures(self, step: int, pictures: Iterable[Picture], group: str = "pictures") -> None:
         """Asks for no picture, so that none is made."""
 
     def start_progress(self, step: int, total_steps: int | None, shown: Sequence[str]) -> None:

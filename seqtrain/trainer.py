@@ -17,6 +17,8 @@ from seqtrain.ema import AveragedWeights
 from seqtrain.errors import CheckpointError, TrainingError
 from seqtrain.evaluator import Evaluator, Interrupted
 from seqtrain.feed import Feed
+from seqtrain.gallery import pictures_due
+from seqtrain.gradient_flow import flow_picture
 from seqtrain.memory import out_of_memory_told
 from seqtrain.model import Model, State
 from seqtrain.monitor import Monitor
@@ -31,6 +33,7 @@ from seqtrain.silent_log import SilentLog
 from seqtrain.tasks.task import Sample, Split, Task
 from seqtrain.team import Team
 from seqtrain.trainer_config import TrainerConfig
+from seqtrain.watch import Watch, Watched
 
 MOST_FAULTS = 10
 """Steps in a row that may be skipped or rolled back from; one more and the run is given up."""
@@ -76,11 +79,11 @@ class Trainer:
         self.team = team or Team()
         self.stop = self.team.heed(stop or StopFlag())
         self.precision = pick_precision(config.amp, device, self.model)
-        self.evaluator = Evaluator(self.model, task, device, self.precision, config.batch_size, team=self.team)
+        self.evaluator = Evaluator(self.model, task, device, self.precision, config.sequences, team=self.team)
         if config.compile:
             self.evaluator.network = torch.compile(self.model, dynamic=True)  # lengths differ from batch to batch
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
-        self.optimizer = optimizer.build(self.parameters)
+        self.optimizer = optimizer.build(self.model)
         self.options = [{k: v for k, v in group.items() if k != "params"} for group in self.optimizer.param_groups]
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == torch.float16)
         self.ema = None if config.ema is None else AveragedWeights(self.parameters, config.ema)
@@ -157,7 +160,7 @@ class Trainer:
         Returns:
             What is wrong with its loss or gradient, if anything is and is known; the weights then stay as they were.
         """
-        fault = None
+        fault = watch = None
         mine = [batch for batch in batches if len(batch)]
         sums = self.team.agree(sum(self.task.count(batch) for batch in mine), sum(len(batch) for batch in mine))
         count, examples = (int(each) for each in sums)
@@ -169,6 +172,8 @@ class Trainer:
                 told = self.team.gather((bool(torch.isfinite(record.own_loss)), fault))
                 fault = min(told, key=lambda each: each[0])[1]
             if fault is None:
+                watching = due(self.progress.step + 1, self.config.watch_every) and self.team.first
+                watch = Watch(self.model) if watching else None
                 self.update(record, count)
             else:
                 self.memory = memory
@@ -181,6 +186,8 @@ class Trainer:
             self.progress.epoch += 1
             self.progress.batch = 0
             self.memory = None
+        if watch is not None:
+            self.record_layers(watch.after(mine[-1]))
         return fault
 
     def backward(self, batches: list[Batch], count: int) -> StepRecord:
@@ -260,6 +267,15 @@ class Trainer:
         self.tick(training=False)
         self.log.scalars(self.progress.step, self.epoch, self.progress.seconds, values)
         self.save(best=self.monitor.judge(self.progress, values))
+        drawn = not self.config.overfit_batches and not self.stop.received
+        if drawn and pictures_due(len(self.progress.history), self.config.pictures_every):
+            self.draw()
+
+    def draw(self) -> None:
+        """Draws the task's pictures, with the weights that are kept."""
+        self.log.pictures(self.progress.step, self.task.pictures(self.samples(Split.VAL)))
+        self.model.train()
+        self.tick(training=False)
 
     def validation_due(self) -> bool:
         """Whether this step is one to validate after."""
@@ -295,6 +311,16 @@ class Trainer:
             },
         )
         self.window = Window()
+
+    def record_layers(self, found: Watched) -> None:
+        """Records what the last step did layer by layer, and how far back the gradient reaches."""
+        self.tick(training=True)
+        step = self.progress.step
+        self.log.watched(step, self.epoch, self.progress.seconds, found)
+        flow = flow_picture(self.model, self.task, self.device, self.config.sequences)
+        if flow is not None:
+            self.log.pictures(step, [flow])
+        self.tick(training=False)
 
     def save(self, best: bool = False) -> None:
         """Writes a checkpoint, unless what would be saved is broken.

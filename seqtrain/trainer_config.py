@@ -16,7 +16,8 @@ class TrainerConfig:
         max_steps: End after this many optimizer steps.
         max_epochs: End after this many passes over the training data.
         max_time: End after this many seconds of training and validation.
-        batch_size: Sequences per batch, which processes that train together share.
+        batch_size: Sequences per batch, which processes that train together share; auto: as many as fit in memory,
+            a number once training begins.
         accumulate: Batches per optimizer step; equals one batch of all their sequences.
         amp: Precision of matrix products: auto, off, bf16 or fp16.
         clip_norm: Largest global norm of the gradient; null leaves it alone.
@@ -29,6 +30,10 @@ class TrainerConfig:
         monitor: The validation metric that is watched; null takes the task's.
         mode: Whether the least or the largest value of it is best; auto knows the task's metrics.
         log_every: Record training loss and speed this often.
+        watch_every: Record gradients, weights, updates and gates layer by layer this often, and draw how far back the
+            gradient reaches; null: never.
+        pictures_every: Draw the task's pictures after every so many validations, besides at the end; null: after the
+            1st, 2nd, 4th, 8th and so on.
         checkpoint_every: Save this often, besides after each validation.
         checkpoint_every_epochs: Save at the end of every so many epochs.
         checkpoint_every_minutes: Save when so many minutes have passed since the last time.
@@ -50,7 +55,7 @@ class TrainerConfig:
     max_steps: int | None = None
     max_epochs: int | None = 10
     max_time: float | None = None
-    batch_size: int = 64
+    batch_size: int | Literal["auto"] = 64
     accumulate: int = 1
     amp: Amp = "auto"
     clip_norm: float | None = 1.0
@@ -63,6 +68,8 @@ class TrainerConfig:
     monitor: str | None = None
     mode: Literal["auto", "min", "max"] = "auto"
     log_every: int = 50
+    watch_every: int | None = None
+    pictures_every: int | None = None
     checkpoint_every: int | None = None
     checkpoint_every_epochs: int | None = None
     checkpoint_every_minutes: float | None = None
@@ -79,9 +86,12 @@ class TrainerConfig:
     tune_allocator: bool = True
 
     def __post_init__(self) -> None:
-        limits.at_least("trainer", 1, batch_size=self.batch_size, accumulate=self.accumulate, patience=self.patience)
+        if self.batch_size != "auto":
+            limits.at_least("trainer", 1, batch_size=self.batch_size)
+        limits.at_least("trainer", 1, accumulate=self.accumulate, patience=self.patience)
         limits.at_least("trainer", 1, eval_every=self.eval_every, eval_every_epochs=self.eval_every_epochs)
         limits.at_least("trainer", 1, log_every=self.log_every, keep_best=self.keep_best)
+        limits.at_least("trainer", 1, watch_every=self.watch_every, pictures_every=self.pictures_every)
         limits.at_least("trainer", 1, checkpoint_every=self.checkpoint_every)
         limits.at_least("trainer", 1, checkpoint_every_epochs=self.checkpoint_every_epochs)
         limits.at_least("trainer", 1, max_steps=self.max_steps, max_epochs=self.max_epochs)
@@ -112,3 +122,9 @@ class TrainerConfig:
             )
         if self.max_steps is self.max_epochs is self.max_time is None:
             raise ConfigError("the run has no end: set trainer.max_steps, trainer.max_epochs or trainer.max_time")
+
+    @property
+    def sequences(self) -> int:
+        """The batch size, once it is a number."""
+        assert self.batch_size != "auto", "settled before anything is trained"
+        return self.batch_size

@@ -3,9 +3,11 @@ import json
 import math
 import time
 
+import numpy as np
 import pytest
 from rich.console import Console
 
+from seqtrain.picture import Picture, Scores
 from seqtrain.runlog import RunLog, clock, cut_rows, number
 
 
@@ -63,6 +65,23 @@ def test_rows_past_the_checkpoint_of_the_test_and_half_written_ones_are_cut_off(
     cut_rows(path, 2)
     assert path.read_text() == '{"step": 1}\n{"step": 2}\n'
     cut_rows(tmp_path / "none.jsonl", 2)
+
+
+def test_what_no_file_can_show_leaves_none(tmp_path):
+    with RunLog(tmp_path, Console(file=io.StringIO())) as log:
+        curve = Picture("curve", Scores(np.array([True]), np.array([0.5])))
+        log.pictures(1, [curve, Picture("sample", "so it goes")])
+    assert [path.name for path in (tmp_path / "plots").iterdir()] == ["sample.md"]
+
+
+@pytest.mark.parametrize(
+    "damaged", [b"1", b"\xff\xfe", b'{"steq": 1}', b'{"step": "1"}', b"9" * 5000, b"[" * 3000, b"null", b"\0\0"]
+)
+def test_damaged_rows_are_cut_off(tmp_path, damaged):
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(b'{"step": 1}\n' + damaged + b'\n{"step": 2}\n')
+    cut_rows(path, 2)
+    assert path.read_text() == '{"step": 1}\n{"step": 2}\n'
 
 
 @pytest.mark.parametrize("width", [100, 80, 60, 40])

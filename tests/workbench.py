@@ -9,6 +9,7 @@ import torch
 from rich.console import Console
 
 from seqtrain.batch import Batch, Examples, length_mask
+from seqtrain.model import Model
 from seqtrain.models import RecurrentSpec, build_model
 from seqtrain.optimizer import AdamW, OptimizerSpec
 from seqtrain.runlog import RunLog
@@ -122,13 +123,15 @@ class Workbench:
         seed: int = 0,
         dropout: float = 0.3,
         task: Task | None = None,
+        model: Model | None = None,
         team: Team | None = None,
         **config,
     ) -> Trainer:
         task = task or RunningSum()
-        seed_torch(seed, "init")
-        model = build_model(RecurrentSpec(cell="gru", hidden_size=6, dropout=dropout), task.spec)
-        seed_torch(seed, "dropout")
+        if model is None:
+            seed_torch(seed, "init")
+            model = build_model(RecurrentSpec(cell="gru", hidden_size=6, dropout=dropout), task.spec)
+            seed_torch(seed, "dropout")
         folder = self.folder / name
         folder.mkdir(parents=True, exist_ok=True)
         self.logs.append(RunLog(folder, self.console) if team is None or team.first else SilentLog(folder))

@@ -16,7 +16,18 @@ from seqtrain.errors import ConfigError, UserError
 from seqtrain.launcher import one_voice
 from seqtrain.typos import did_you_mean
 
-COMMANDS = {"train": "train", "resume": "resume", "list": "list_words", "data": "data"}
+COMMANDS = {
+    "train": "train",
+    "resume": "resume",
+    "eval": "evaluate",
+    "predict": "predict",
+    "generate": "generate",
+    "compare": "compare",
+    "export": "export",
+    "lr_find": "lr_find",
+    "list": "list_words",
+    "data": "data",
+}
 """Each command and the module of this package whose `main(arguments)` it is."""
 
 ENVIRONMENT = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EIO}

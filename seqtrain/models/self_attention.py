@@ -130,6 +130,15 @@ class SelfAttention(Core):
         """The output of each sequence's last real step, which has looked at all of them."""
         return RealSteps(lengths, outputs.shape[1], outputs.device).last(outputs)
 
+    @property
+    def by_step_refusal(self) -> str:
+        """It has no memory."""
+        return "looks at all steps at once and hands no memory on from one to the next"
+
+    def gates(self, x: Float[Tensor, "B T F"], lengths: Int[Tensor, " B"]) -> dict[str, Float[Tensor, "B T D"]]:
+        """It has none."""
+        return {}
+
     def multiply_adds(self) -> int:
         """Products of a weight and a feature for each step; the comparison of steps comes on top."""
         return multiply_adds(self)

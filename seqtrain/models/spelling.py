@@ -47,8 +47,9 @@ class Spelling(nn.Module):
         """
         vectors = F.pad(self.letters.weight[PAD + 1 :], (0, 0, PAD + 1, 0))
         added = torch.einsum("vc,fck->kvf", vectors, self.convolution.weight)  # (K, V, F)
-        tables = torch.arange(WINDOW, device=letters.device) * len(vectors)
-        windows = F.pad(letters, (WINDOW // 2, WINDOW // 2), value=PAD).unfold(1, WINDOW, 1) + tables  # (N, W, K)
+        padded, size = F.pad(letters, (WINDOW // 2, WINDOW // 2), value=PAD), letters.shape[1]
+        # Side by side, not unfolded: an exported program would refuse words of fewer letters than a window.
+        windows = torch.stack([padded[:, k : k + size] + k * len(vectors) for k in range(WINDOW)], -1)  # (N, W, K)
         sums = F.embedding_bag(windows.flatten(0, 1), added.flatten(0, 1), mode="sum")
         return sums.view(*letters.shape, -1)
 

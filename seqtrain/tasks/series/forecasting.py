@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
@@ -42,6 +42,7 @@ class Forecasting(Task):
 
     metric: ClassVar[str] = "mse"
     higher_is_better: ClassVar[bool] = False
+    ahead: ClassVar[str | None] = "forecast"
 
     lookback: int = 48
     horizon: int = 12
@@ -108,35 +109,36 @@ class Windows(Examples):
         self._subtract_last = task.subtract_last
 
     @abstractmethod
-    def window(self, indices: NDArray[np.int64]) -> Float[Tensor, "B S C"]:
-        """The lookback + horizon rows of these examples."""
+    def window(self, indices: NDArray[np.int64]) -> Float32[np.ndarray, "B S C"]:
+        """The lookback + horizon rows of these examples, of which nobody else holds a copy."""
 
-    def told(self, rows: Float[Tensor, "B S C"]) -> Float[Tensor, "B S O"]:
+    def told(self, rows: Float32[np.ndarray, "B S C"]) -> Float32[np.ndarray, "B S O"]:
         """Of some rows, the channels that are to be forecast."""
         return rows
 
-    def beside(self, indices: NDArray[np.int64]) -> Float[Tensor, "B T K"] | None:
+    def beside(self, indices: NDArray[np.int64]) -> Float32[np.ndarray, "B T K"] | None:
         """What is known of the rows seen besides their channels; None is nothing."""
         return None
 
     def last(self, indices: NDArray[np.int64]) -> Float[Tensor, "B 1 O"]:
         """What was subtracted from forecasts and is to be added back: the last values seen, or zeros."""
-        row = self.told(self.window(indices)[:, self._lookback - 1 : self._lookback])
+        row = torch.from_numpy(self.told(self.window(indices)[:, self._lookback - 1 : self._lookback]))
         return row if self._subtract_last else torch.zeros_like(row)
 
     def batch(self, indices: NDArray[np.int64], epoch: int) -> Batch:
         """The windows of these indices, in segments."""
+        # In NumPy, whose calls on so little data cost half of torch's: a step of a small model is soon over.
         window = self.window(indices)
         if self._subtract_last:
             window = window - window[:, self._lookback - 1 : self._lookback]
         past, future = window[:, : self._lookback], self.told(window[:, self._lookback :])
         beside = self.beside(indices)
         if beside is not None:
-            past = torch.cat([past, beside], -1)
+            past = np.concatenate([past, beside], -1)
         size, steps = len(indices), self._lookback // self._segment
         return Batch(
-            past.reshape(size, steps, -1),
-            torch.full((size,), steps),
-            future.reshape(size, future.shape[1] // self._segment, -1),
+            torch.from_numpy(past.reshape(size, steps, -1)),
+            torch.from_numpy(np.full(size, steps)),
+            torch.from_numpy(future.reshape(size, future.shape[1] // self._segment, -1)),
             torch.from_numpy(indices),
         )

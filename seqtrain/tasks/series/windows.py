@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float, Float32
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -105,36 +106,40 @@ class SeriesWindows(Windows):
     ) -> None:
         super().__init__(task)
         self._start = max(0, part.start - task.lookback)
-        self._values = torch.from_numpy(series.values[self._start : part.stop])  # (N, C)
-        self._windows = self._values.unfold(0, task.lookback + task.horizon, stride)  # (W, C, S)
+        self._values = series.values[self._start : part.stop]  # (N, C)
+        self._windows = sliding_window_view(self._values, task.lookback + task.horizon, axis=0)[::stride]  # (W, C, S)
         self._stride = stride
         self._independent = independent
-        self._told = torch.tensor(scaler.told)
+        self._told = np.array(scaler.told)
         self._all_told = scaler.told == tuple(range(len(scaler.columns)))
-        self._mean, self._std = torch.from_numpy(scaler.mean), torch.from_numpy(scaler.std)
+        self._mean, self._std = scaler.mean, scaler.std
         self._spacing = scaler.spacing
 
     def __len__(self) -> int:
         return len(self._windows) * (len(self._told) if self._independent else 1)
 
-    def window(self, indices: NDArray[np.int64]) -> Float[Tensor, "B S C"]:
+    def window(self, indices: NDArray[np.int64]) -> Float32[np.ndarray, "B S C"]:
         """The rows of these windows, or one channel of each."""
         if not self._independent:
-            rows = self._windows[torch.from_numpy(indices)].transpose(1, 2).contiguous()
-            return rows.sub_(self._mean).div_(self._std)
+            rows = np.ascontiguousarray(self._windows[indices].transpose(0, 2, 1))
+            rows -= self._mean
+            rows /= self._std
+            return rows
         windows, channels = self._places(indices)
-        rows = self._windows[windows, channels]  # (B, S)
-        return rows.sub_(self._mean[channels, None]).div_(self._std[channels, None]).unsqueeze(-1)
+        row = self._windows[windows, channels]  # (B, S)
+        row -= self._mean.take(channels)[:, None]
+        row /= self._std.take(channels)[:, None]
+        return row[:, :, None]
 
-    def told(self, rows: Float[Tensor, "B S C"]) -> Float[Tensor, "B S O"]:
+    def told(self, rows: Float32[np.ndarray, "B S C"]) -> Float32[np.ndarray, "B S O"]:
         """Of some rows, the channels that are to be forecast."""
         return rows if self._independent or self._all_told else rows[..., self._told]
 
-    def beside(self, indices: NDArray[np.int64]) -> Float[Tensor, "B T K"] | None:
+    def beside(self, indices: NDArray[np.int64]) -> Float32[np.ndarray, "B T K"] | None:
         """Where in the day, the week and the year each row seen stands, if the calendar is read."""
         if self._spacing is None:
             return None
-        return torch.from_numpy(self._spacing.phases(self.first_row(indices)[:, None] + np.arange(self._lookback)))
+        return self._spacing.phases(self.first_row(indices)[:, None] + np.arange(self._lookback))
 
     def first_row(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
         """The rows of the series at which these windows begin."""
@@ -150,7 +155,7 @@ class SeriesWindows(Windows):
 
     def standardised(self) -> Float[Tensor, "N O"]:
         """All rows of the channels that are forecast."""
-        return (self._values[:, self._told] - self._mean[self._told]) / self._std[self._told]
+        return torch.from_numpy((self._values[:, self._told] - self._mean[self._told]) / self._std[self._told])
 
     def spread(self, count: int) -> list[Shown]:
         """So many windows from all over, each with another channel as far as there are."""
@@ -162,14 +167,14 @@ class SeriesWindows(Windows):
             shown.append(Shown(example, inside, int(self._told[place])))
         return shown
 
-    def _places(self, indices: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+    def _places(self, indices: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         windows, places = np.divmod(indices, len(self._told))
-        return torch.from_numpy(windows), self._told[torch.from_numpy(places)]
+        return windows, places if self._all_told else self._told[places]
 
-    def _of_told(self, moment: Float[Tensor, " C"], indices: NDArray[np.int64]) -> Float[Tensor, "B 1 O"]:
+    def _of_told(self, moment: Float32[np.ndarray, " C"], indices: NDArray[np.int64]) -> Float[Tensor, "B 1 O"]:
         if self._independent:
-            return moment[self._places(indices)[1]][:, None, None]
-        return moment[self._told].expand(len(indices), 1, -1)
+            return torch.from_numpy(moment[self._places(indices)[1]][:, None, None])
+        return torch.from_numpy(moment[self._told]).expand(len(indices), 1, -1)
 
 
 def naive_forecasts(

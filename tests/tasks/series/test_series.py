@@ -338,4 +338,4 @@ def test_windows_are_views_of_the_file(prepared):
     task = prepared()
     windows = task.examples(Split.TRAIN)
     series: Series = task._series
-    assert windows._windows.data_ptr() == series.values.ctypes.data
+    assert windows._windows.ctypes.data == series.values.ctypes.data
