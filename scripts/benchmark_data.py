@@ -97,7 +97,7 @@ def measure(task: str, batches: int) -> Measured | None:
         optimizer.zero_grad(set_to_none=True)
 
     loading, stepping, real, padded = [], [], 0, 0
-    iterator = iter(train_loader(examples, config.trainer.batch_size, 0, 0))
+    iterator = iter(train_loader(examples, config.trainer.sequences, 0, 0))
     for _ in range(batches + 1):
         start = time.perf_counter()
         batch = next(iterator, None)

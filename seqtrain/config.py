@@ -113,6 +113,8 @@ def construct(kind: type, tree: Tree, path: str) -> Any:
         if not issubclass(target, kind):
             raise ConfigError(f"{path}._target_={tree['_target_']}: not a {kind.__name__}")
         kind = target
+    if inspect.isabstract(kind):
+        raise ConfigError(f"{join(path, '_target_')}: should name a class that is a {kind.__name__}, and more")
     parameters = inspect.signature(kind).parameters
     hints = get_type_hints(kind)
     values = {}
@@ -149,6 +151,8 @@ def resolve(target: object, path: str) -> type:
 
 def convert(hint: Any, value: Any, path: str) -> Any:
     """The value as its annotation wants it."""
+    if isinstance(value, str) and "${" in value:
+        raise ConfigError(f"{path}={value}: holds ${{, which config.yaml would take for a reference to another key")
     options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
     if value is None and types.NoneType in options:
         return None
@@ -168,7 +172,7 @@ def match(hint: Any, value: Any, path: str) -> tuple[bool, Any]:
     if hint in (int, bool, str):
         return type(value) is hint, value
     if hint is float:
-        return type(value) in (int, float), float(value) if type(value) in (int, float) else None
+        return match_float(value)
     if hint is Path:
         return isinstance(value, str) and value != "", Path(str(value)).expanduser().absolute()
     if get_origin(hint) is Literal:
@@ -177,9 +181,19 @@ def match(hint: Any, value: Any, path: str) -> tuple[bool, Any]:
         return match_sequence(hint, value, path)
     if isinstance(hint, type) and issubclass(hint, Enum):
         return value in [member.value for member in hint], hint(value) if value in list(hint) else None
-    if isinstance(hint, type) and isinstance(value, dict):
-        return True, construct(hint, value, path)
+    if isinstance(hint, type) and hint is not types.NoneType and isinstance(value, dict):
+        return True, construct(hint, {str(key): each for key, each in value.items()}, path)
     return False, None
+
+
+def match_float(value: Any) -> tuple[bool, float | None]:
+    """A whole number is a number as well, unless it is larger than any."""
+    if type(value) not in (int, float):
+        return False, None
+    try:
+        return True, float(value)
+    except OverflowError:
+        return False, None
 
 
 def match_sequence(hint: Any, value: list[Any], path: str) -> tuple[bool, Any]:

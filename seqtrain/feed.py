@@ -29,7 +29,7 @@ class Feed:
         self.share = share
         self.train_examples = task.examples(Split.TRAIN)
         self.limit = config.limit_batches or config.overfit_batches
-        batches = math.ceil(len(self.train_examples) / config.batch_size)
+        batches = math.ceil(len(self.train_examples) / config.sequences)
         self.batches_per_epoch = min(batches, self.limit or batches)
         self.steps_per_epoch = math.ceil(self.batches_per_epoch / config.accumulate)
 
@@ -41,7 +41,7 @@ class Feed:
         config = self.config
         return train_loader(
             self.train_examples,
-            config.batch_size,
+            config.sequences,
             self.seed,
             0 if config.overfit_batches else epoch,
             skip=skip,
@@ -60,5 +60,5 @@ class Feed:
         share = WHOLE if whole else self.share
         if self.config.overfit_batches:
             return self._training(0, 0, share)
-        size, workers = self.config.batch_size, self.config.num_workers
+        size, workers = self.config.sequences, self.config.num_workers
         return eval_loader(self.task.examples(split), size, limit=self.limit, num_workers=workers, share=share)

@@ -49,8 +49,8 @@ FALLEN = 0.9
 CERTAIN = 4.0
 """How many standard errors a fall must be, to be told from noise: it is the largest among many."""
 
-ROUNDING = 1e-5
-"""The part of the loss that single precision may make up by itself."""
+LEAST_FALL = 0.01
+"""The part of the loss that a fall must be, to be worth following."""
 
 LEAST_STEPS = 20
 """Steps without which there is no curve to speak of."""
@@ -107,7 +107,7 @@ def find_lr(config: RunConfig, rates: Range, folder: Path, console: Console) -> 
     if not lr:
         raise ConfigError("optimizer.lr=0.0: rates are told by their ratio to it; give any rate above 0")
     device = check(config)
-    model = prepared(config, Team())
+    config, model = prepared(config, device, Team(), console)
     folder = reserve(folder)
     schedule = Rise(start=rates.minimum / lr, end=rates.maximum / lr, steps=rates.steps)
     with TemporaryDirectory(prefix="seqtrain-") as scratch, RunLog(Path(scratch), console) as log:
@@ -268,7 +268,7 @@ def suggested(curve: Curve) -> float | None:
         return None
     smoothed: Float[np.ndarray, " N"] = curve.smoothed
     fall = smoothed[0] - smoothed.min()
-    if not fall > max(CERTAIN * curve.noise, ROUNDING * abs(smoothed[0])):
+    if not fall > max(CERTAIN * curve.noise, LEAST_FALL * abs(smoothed[0])):
         return None
     return two_digits(curve.rates[int(np.argmax(smoothed <= smoothed[0] - FALLEN * fall))])
 
@@ -279,8 +279,8 @@ def refusal(curve: Curve, rates: Range) -> str:
         last = f"{curve.rates[-1]:.2g}" if curve.rates else f"{rates.minimum:.2g}"
         return f"the loss was lost at a rate of {last} already; lower --min"
     return (
-        f"from rate {rates.minimum:g} to {rates.maximum:g} the loss fell by no more than chance; raise --steps, "
-        f"--max or trainer.batch_size"
+        f"from rate {rates.minimum:g} to {rates.maximum:g} the loss hardly fell, or by no more than chance; "
+        f"raise --steps, --max or trainer.batch_size"
     )
 
 

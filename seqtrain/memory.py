@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 
 from seqtrain.batch import Batch
-from seqtrain.errors import TrainingError
+from seqtrain.errors import OutOfMemoryError
 
 ON_CPU = ("can't allocate memory", "not enough memory", "Cannot allocate memory")
 """How torch's allocator on the CPU says it, in an error of no type of its own."""
@@ -17,7 +17,7 @@ def out_of_memory_told(batch: Batch) -> Iterator[None]:
     """Turns running out of memory over a batch into one line with its sizes and what to lower.
 
     Raises:
-        TrainingError: If memory runs out.
+        OutOfMemoryError: If memory runs out.
     """
     try:
         yield
@@ -27,7 +27,7 @@ def out_of_memory_told(batch: Batch) -> Iterator[None]:
             raise
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        raise TrainingError(
+        raise OutOfMemoryError(
             f"out of memory on {batch.inputs.device} over a batch of {len(batch)} sequences of "
             f"{batch.inputs.shape[1]} steps: lower trainer.batch_size (trainer.accumulate makes up for it), the "
             f"sequences' length, or model.hidden_size"

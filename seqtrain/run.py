@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from seqtrain import checkpoint
+from seqtrain.batch_size import settle
 from seqtrain.config import RunConfig, Tree, build_config, build_word
 from seqtrain.cover import conclude, describe
 from seqtrain.device import make_deterministic, pick_device, pick_precision, tune_allocator
@@ -69,10 +70,10 @@ def start(tree: Tree, overrides: list[str], folder: Path, console: Console) -> O
     """
     config = build_config(tree)
 
-    def claim(stack: ExitStack) -> Path:
+    def claim(stack: ExitStack, settled: RunConfig) -> Path:
         claimed = reserve(folder)
         stack.enter_context(held(claimed))
-        write_config(claimed, config, tree, overrides)
+        write_config(claimed, settled, with_batch_size(tree, settled), overrides)
         return claimed
 
     device = check(config)
@@ -81,7 +82,7 @@ def start(tree: Tree, overrides: list[str], folder: Path, console: Console) -> O
         if not config.trainer.dry_run:
             return train(config, device, team, claim, console, state=None)
         with TemporaryDirectory(prefix="seqtrain-") as scratch:
-            outcome = train(config, device, team, lambda _: Path(scratch), console, state=None)
+            outcome = train(config, device, team, lambda *_: Path(scratch), console, state=None)
         console.print(DRY_RUN_DONE)
         return outcome
 
@@ -108,9 +109,10 @@ def resume(folder: Path, console: Console, overrides: list[str] | None = None) -
     tree = changed(tree, overrides or [])
     config = build_config(tree)
 
-    def claim(stack: ExitStack) -> Path:  # noqa: ARG001  # it is held since its checkpoint was read
-        if overrides:
-            write_config(folder, config, tree, [*read_overrides(folder), *overrides])
+    def claim(stack: ExitStack, settled: RunConfig) -> Path:  # noqa: ARG001  # held since its checkpoint was read
+        if overrides or settled.trainer != config.trainer:
+            typed = [*read_overrides(folder), *(overrides or [])]
+            write_config(folder, settled, with_batch_size(tree, settled), typed)
         return folder
 
     device = check(config)
@@ -126,15 +128,16 @@ def train(
     config: RunConfig,
     device: torch.device,
     team: Team,
-    claim: Callable[[ExitStack], Path],
+    claim: Callable[[ExitStack, RunConfig], Path],
     console: Console,
     state: checkpoint.Checkpoint | None,
 ) -> Outcome:
     """Prepares data and model, claims the folder, trains, and tests the best checkpoint."""
-    model = prepared(config, team)
+    asked = config.trainer.batch_size
+    config, model = prepared(config, device, team, console)
     task = config.task
     with ExitStack() as stack:
-        folder = team.tell(lambda: claim(stack))
+        folder = team.tell(lambda: claim(stack, config))
         if team.first:
             keep_assets(folder, task.assets(), resumed=state is not None)
         stop = stack.enter_context(stop_on_signal())
@@ -164,23 +167,26 @@ def train(
                 )
         baseline = task.baseline()
         log.say(start_panel(config, model, trainer, baseline))
+        if asked == "auto":
+            log.say(f"trainer.batch_size=auto: {config.trainer.batch_size} sequences fit in memory")
         if isinstance(log, RunLog):
             describe(log, model, [task.metric, *baseline])
         return finish(config, trainer, baseline)
 
 
-def prepared(config: RunConfig, team: Team) -> Model:
-    """Reads the data and builds the model."""
+def prepared(config: RunConfig, device: torch.device, team: Team, console: Console) -> tuple[RunConfig, Model]:
+    """Reads the data, settles the batch size and builds the model."""
     if config.trainer.tune_allocator:
         tune_allocator()
     if config.deterministic:
         make_deterministic()
     with team.one_before_others():
         config.task.prepare(config.data_dir, config.seed_of("data"))
+    config = settle(config, device, console)
     seed_torch(config.seed_of("init"), "init")
     model = build_model(config.model, config.task.spec, config.decoder)
     seed_torch(config.seed_of("dropout"), "dropout" if team.first else f"dropout of process {team.rank}")
-    return model
+    return config, model
 
 
 def finish(config: RunConfig, trainer: Trainer, baseline: dict[str, float]) -> Outcome:
@@ -211,6 +217,11 @@ def finish(config: RunConfig, trainer: Trainer, baseline: dict[str, float]) -> O
     return Outcome(log.folder, summary, stop.received)
 
 
+def with_batch_size(tree: Tree, config: RunConfig) -> Tree:
+    """The tree with the batch size as it was settled, so that a resumed run has the same."""
+    return {**tree, "trainer": {**tree["trainer"], "batch_size": config.trainer.batch_size}}
+
+
 def test_best(trainer: Trainer) -> dict[str, float]:
     """Scores the best checkpoint on the test split: the one time that it is read.
 
@@ -224,7 +235,7 @@ def test_best(trainer: Trainer) -> dict[str, float]:
     test = trainer.evaluate(Split.TEST)
     log.scalars(progress.best_step, progress.best_step / trainer.feed.steps_per_epoch, progress.seconds, test)
     model, task, device = trainer.model, trainer.task, trainer.device
-    drawn = gallery(model, task, trainer.samples(Split.VAL), device, trainer.config.batch_size)
+    drawn = gallery(model, task, trainer.samples(Split.VAL), device, trainer.config.sequences)
     log.pictures(progress.best_step, drawn, BEST_PICTURES)
     if isinstance(log, RunLog) and (reason := log.tensorboard.graph(model, graph_batch(task, device))):
         log.note(f"the model's graph isn't drawn: {reason}")
@@ -274,7 +285,12 @@ def check_processes(config: TrainerConfig) -> None:
             f"trainer.devices={config.devices}: {processes} processes were started; say trainer.devices={processes}, "
             f"or start one process and leave the others to it"
         )
-    if config.batch_size < processes:
+    if config.batch_size == "auto":
+        if processes > 1:
+            raise ConfigError(
+                "trainer.batch_size=auto: what fits is found for one process alone; give a number where several train"
+            )
+    elif config.batch_size < processes:
         raise ConfigError(
             f"trainer.batch_size={config.batch_size}: {processes} processes share each batch; "
             f"set it to at least {processes}"

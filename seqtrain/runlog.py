@@ -227,15 +227,19 @@ def cut_rows(path: Path, step: int) -> None:
     """Removes from a JSON-lines file what a resumed run repeats: rows past a step, of the test, or cut short."""
     if not path.exists():
         return
-    kept = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        if row["step"] <= step and not any(name.startswith("test/") for name in row):
-            kept.append(line + "\n")
-    write_atomically(path, "".join(kept).encode())
+    kept = [line + b"\n" for line in path.read_bytes().split(b"\n") if stays(line, step)]
+    write_atomically(path, b"".join(kept))
+
+
+def stays(line: bytes, step: int) -> bool:
+    """Whether a line is a whole row of a training that has come this far."""
+    try:
+        row = json.loads(line.decode())
+    except (ValueError, RecursionError):  # cut short, or damaged
+        return False
+    if not isinstance(row, dict) or type(row.get("step")) is not int:
+        return False
+    return row["step"] <= step and not any(name.startswith("test/") for name in row)
 
 
 def finite(value: float) -> float | None:

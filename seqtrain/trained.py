@@ -120,7 +120,7 @@ class Trained:
         if ahead is not None:
             yield from ((each, self._further(each, ahead, steps)) for each in given)
         elif self.task.spec.align is Align.FREE:
-            for some in _some(given, AT_ONCE * self.config.trainer.batch_size):
+            for some in _some(given, AT_ONCE * self.config.trainer.sequences):
                 yield from zip(some, self.answers(some), strict=True)
         elif self.writes:
             for each in given:
@@ -196,10 +196,10 @@ class Trained:
         """What answers examples in the precision of the run, or in float32 where the device has no such."""
         options = self.config.trainer
         amp = "auto" if options.amp == "fp16" and self.device.type == "cpu" else options.amp
-        size = options.batch_size if batch_size is None else batch_size
+        size = options.sequences if batch_size is None else batch_size
         if size < 1:
             raise ConfigError(f"batch_size={size}: must be at least 1")
-        precision = pick_precision(amp, self.device)
+        precision = pick_precision(amp, self.device, self.model)
         return Evaluator(self.model, self.task, self.device, precision, size, num_workers=options.num_workers)
 
     def _examples(self, data: str | Path | Sequence[Path]) -> Examples:

@@ -79,7 +79,7 @@ class Trainer:
         self.team = team or Team()
         self.stop = self.team.heed(stop or StopFlag())
         self.precision = pick_precision(config.amp, device, self.model)
-        self.evaluator = Evaluator(self.model, task, device, self.precision, config.batch_size, team=self.team)
+        self.evaluator = Evaluator(self.model, task, device, self.precision, config.sequences, team=self.team)
         if config.compile:
             self.evaluator.network = torch.compile(self.model, dynamic=True)  # lengths differ from batch to batch
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
@@ -317,7 +317,7 @@ class Trainer:
         self.tick(training=True)
         step = self.progress.step
         self.log.watched(step, self.epoch, self.progress.seconds, found)
-        flow = flow_picture(self.model, self.task, self.device, self.config.batch_size)
+        flow = flow_picture(self.model, self.task, self.device, self.config.sequences)
         if flow is not None:
             self.log.pictures(step, [flow])
         self.tick(training=False)

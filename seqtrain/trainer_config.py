@@ -16,7 +16,8 @@ class TrainerConfig:
         max_steps: End after this many optimizer steps.
         max_epochs: End after this many passes over the training data.
         max_time: End after this many seconds of training and validation.
-        batch_size: Sequences per batch, which processes that train together share.
+        batch_size: Sequences per batch, which processes that train together share; auto: as many as fit in memory,
+            a number once training begins.
         accumulate: Batches per optimizer step; equals one batch of all their sequences.
         amp: Precision of matrix products: auto, off, bf16 or fp16.
         clip_norm: Largest global norm of the gradient; null leaves it alone.
@@ -54,7 +55,7 @@ class TrainerConfig:
     max_steps: int | None = None
     max_epochs: int | None = 10
     max_time: float | None = None
-    batch_size: int = 64
+    batch_size: int | Literal["auto"] = 64
     accumulate: int = 1
     amp: Amp = "auto"
     clip_norm: float | None = 1.0
@@ -85,7 +86,9 @@ class TrainerConfig:
     tune_allocator: bool = True
 
     def __post_init__(self) -> None:
-        limits.at_least("trainer", 1, batch_size=self.batch_size, accumulate=self.accumulate, patience=self.patience)
+        if self.batch_size != "auto":
+            limits.at_least("trainer", 1, batch_size=self.batch_size)
+        limits.at_least("trainer", 1, accumulate=self.accumulate, patience=self.patience)
         limits.at_least("trainer", 1, eval_every=self.eval_every, eval_every_epochs=self.eval_every_epochs)
         limits.at_least("trainer", 1, log_every=self.log_every, keep_best=self.keep_best)
         limits.at_least("trainer", 1, watch_every=self.watch_every, pictures_every=self.pictures_every)
@@ -119,3 +122,9 @@ class TrainerConfig:
             )
         if self.max_steps is self.max_epochs is self.max_time is None:
             raise ConfigError("the run has no end: set trainer.max_steps, trainer.max_epochs or trainer.max_time")
+
+    @property
+    def sequences(self) -> int:
+        """The batch size, once it is a number."""
+        assert self.batch_size != "auto", "settled before anything is trained"
+        return self.batch_size

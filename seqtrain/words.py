@@ -5,7 +5,7 @@ import re
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-GROUPS = ("model", "task", "decoder", "optimizer", "scheduler", "trainer", "experiment")
+GROUPS = ("model", "task", "decoder", "optimizer", "scheduler", "trainer", "experiment", "sweep", "launcher")
 
 
 def words(group: str) -> dict[str, Traversable]:

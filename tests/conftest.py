@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from hydra.core.hydra_config import HydraConfig
+from hypothesis import HealthCheck, settings
 from workbench import Workbench
 
 from seqtrain.cli.train import plain
@@ -20,6 +21,18 @@ from seqtrain.tasks import Task
 from seqtrain.words import words
 
 REPOSITORY = Path(__file__).parents[1]
+
+# The same examples at every call, on every machine; `pytest --hypothesis-profile=thorough` looks for others.
+settings.register_profile(
+    "default",
+    max_examples=50,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+settings.register_profile("thorough", settings.get_profile("default"), max_examples=200, derandomize=False)
+settings.load_profile("default")
 
 
 @pytest.fixture(scope="session")

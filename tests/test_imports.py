@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import seqtrain
+from seqtrain.cli import COMMANDS
 
 PACKAGE = Path(seqtrain.__file__).parent
 LEAVES = {"spec", "batch", "errors", "limits", "seeding", "model", "picture", "data"}
@@ -26,6 +27,9 @@ MAY_IMPORT = {
     "watch": {"batch", "histogram", "model"},
     "gradient_flow": LEAVES | {"tasks.task", "tasks.drawing"},
     "loader": {"batch"},
+    "compare": {"errors", "typos"},
+    "leaderboard": {"compare"},
+    "sweeps": {"sweeps", "compare", "errors", "files", "launcher", "leaderboard", "limits", "signals"},
     "optimizer": {"errors", "limits", "model"},
     "scheduler": {"errors", "limits"},
     "data": {"data", "errors"},
@@ -34,6 +38,7 @@ MAY_IMPORT = {
     "trainer_config": {"device", "errors", "limits"},
     "files": set(),
     "signals": set(),
+    "host_memory": set(),
     "progress": set(),
     "ema": set(),
     "memory": {"batch", "errors"},
@@ -105,7 +110,7 @@ assert "torch" not in sys.modules
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["list"], ["data"], ["data", "--help"], ["resume", "--help"], ["export", "--help"], ["--cfg", "job"]],
+    [["--help"], ["list"], ["data"], ["--cfg", "job"], *([word, "--help"] for word in COMMANDS)],
 )
 def test_help_and_list_answer_without_torch(arguments, tmp_path):
     subprocess.run([sys.executable, "-c", ASK.format(arguments=arguments)], cwd=tmp_path, check=True)

@@ -9,10 +9,11 @@ import pytest
 import torch
 from rich.console import Console
 
-from seqtrain import run
+from seqtrain import batch_size, run
+from seqtrain.config import build_config
 from seqtrain.errors import CheckpointError, ConfigError, TrainingError
 from seqtrain.run import Outcome, resume, start
-from seqtrain.run_folder import held
+from seqtrain.run_folder import held, read_overrides, read_tree, write_config
 from seqtrain.signals import StopFlag
 
 SINE = ("model=gru", "task=sine", "model.hidden_size=8", "model.dropout=0.2", "trainer.log_every=2")
@@ -213,3 +214,29 @@ def test_a_flag_that_is_up_at_the_start_stops_before_the_first_step(train, monke
     monkeypatch.setattr(run, "stop_on_signal", lambda: nullcontext(StopFlag("SIGTERM")))
     outcome = train("run")
     assert (outcome.signal, outcome.summary["steps"]) == ("SIGTERM", 0)
+
+
+def test_a_batch_size_that_was_found_is_kept_for_good(train, console, monkeypatch):
+    monkeypatch.setattr(batch_size, "largest_batch", lambda *_: 32)
+    found = train("found", "trainer.batch_size=auto", "trainer.max_epochs=2")
+    assert "trainer.batch_size=auto: 32 sequences fit in memory" in printed(console)
+    given = train("given", "trainer.batch_size=32", "trainer.max_epochs=2")
+    assert same(found.folder, given.folder)
+    assert read_tree(found.folder)["trainer"]["batch_size"] == 32
+    monkeypatch.undo()
+    assert resume(found.folder, console, ["trainer.max_epochs=3"]).summary["steps"] == 24
+
+
+def test_several_processes_are_asked_for_a_number(train):
+    with pytest.raises(ConfigError, match=r"trainer\.batch_size=auto: what fits is found for one process alone"):
+        train("run", "trainer.batch_size=auto", "trainer.devices=2")
+
+
+def test_a_run_of_a_sweep_keeps_the_batch_size_that_it_finds(compose, tmp_path, console, monkeypatch):
+    monkeypatch.setattr(batch_size, "largest_batch", lambda *_: 32)
+    typed = [*SINE, *SMALL, "trainer.batch_size=auto", "trainer.max_steps=2"]
+    tree = compose(*typed)
+    write_config(tmp_path, build_config(tree), tree, typed)
+    resume(tmp_path, console)
+    assert read_tree(tmp_path)["trainer"]["batch_size"] == 32
+    assert read_overrides(tmp_path) == typed

@@ -74,6 +74,16 @@ def test_what_no_file_can_show_leaves_none(tmp_path):
     assert [path.name for path in (tmp_path / "plots").iterdir()] == ["sample.md"]
 
 
+@pytest.mark.parametrize(
+    "damaged", [b"1", b"\xff\xfe", b'{"steq": 1}', b'{"step": "1"}', b"9" * 5000, b"[" * 3000, b"null", b"\0\0"]
+)
+def test_damaged_rows_are_cut_off(tmp_path, damaged):
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(b'{"step": 1}\n' + damaged + b'\n{"step": 2}\n')
+    cut_rows(path, 2)
+    assert path.read_text() == '{"step": 1}\n{"step": 2}\n'
+
+
 @pytest.mark.parametrize("width", [100, 80, 60, 40])
 def test_the_bar_fits_in_one_line_with_its_step(tmp_path, width):
     console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)

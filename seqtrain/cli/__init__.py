@@ -22,6 +22,7 @@ COMMANDS = {
     "eval": "evaluate",
     "predict": "predict",
     "generate": "generate",
+    "compare": "compare",
     "export": "export",
     "lr_find": "lr_find",
     "list": "list_words",

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 def main(arguments: list[str]) -> int:
     """Resumes one run; starts it, if it was stopped before its first checkpoint."""
     parser = argparse.ArgumentParser(
-        prog="seqtrain resume", description="Goes on with a run, as if it had never stopped."
+        prog="seqtrain resume", description="Goes on with a run, or a sweep, as if it had never stopped."
     )
-    parser.add_argument("run", metavar="RUN", help="a run folder, or `last` for the newest one below outputs")
+    parser.add_argument("run", metavar="RUN", help="a run's folder or a sweep's, or `last` for the newest run")
     parser.add_argument(
         "overrides",
         metavar="key=value",
@@ -26,7 +26,10 @@ def main(arguments: list[str]) -> int:
     )
     options = parser.parse_args(arguments)
     folder = find_run(options.run)
+    if (folder / "sweep.json").exists():
+        from seqtrain.cli.sweep import resume_sweep
 
+        return resume_sweep(folder, options.overrides)
     return go_on(folder, options.overrides)
 
 

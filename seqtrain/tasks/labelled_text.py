@@ -2,14 +2,13 @@
 
 import csv
 import difflib
-import gzip
 import io
 import json
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from seqtrain.data import WHAT_BAD_GZIPS_RAISE, decompress
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.tasks.given import Given, Source
 
@@ -181,10 +180,10 @@ def read_utf8(path: Path) -> str:
 
 def _unpacked(path: Path, content: bytes) -> bytes:
     try:
-        return gzip.decompress(content)
+        return decompress(content)
     except EOFError:
         raise DataError(f"{path}: ends too early; fetch or pack the file again") from None
-    except (gzip.BadGzipFile, zlib.error) as error:
+    except WHAT_BAD_GZIPS_RAISE as error:
         raise DataError(f"{path}: can't be unpacked ({error}); is it a gzip file?") from None
 
 
@@ -211,6 +210,8 @@ def _json_rows(path: Path, lines: Iterable[tuple[int, str]], *columns: str) -> I
             record = json.loads(row)
         except json.JSONDecodeError as error:
             raise DataError(f"{path}, line {line}: not JSON: {error.msg} at column {error.colno}") from None
+        except (RecursionError, ValueError):
+            raise DataError(f"{path}, line {line}: nested too deep, or with a number too long, to be read") from None
         if not isinstance(record, dict):
             raise DataError(f"{path}, line {line}: a JSON object is expected, like {{...}}")
         yield line, [_json_field(f"{path}, line {line}", record, column) for column in columns]
@@ -221,6 +222,8 @@ def _json_field(place: str, record: dict[str, object], column: str) -> str:
         raise DataError(f"{place}: {_unknown(column, list(record))}")
     field = record[column]
     if isinstance(field, str):
+        if not field.isascii() and any("\ud800" <= sign <= "\udfff" for sign in field):
+            raise DataError(f"{place}: half of a character in column {column!r}, as \\ud83d is of an emoji")
         return field
     if isinstance(field, int | float):
         return json.dumps(field)

@@ -48,7 +48,9 @@ def test_where_nothing_is_found_the_curve_tells_why(tmp_path, capsys):
     assert main(["lr_find", "--min=1e-12", "--max=1e-11", "--steps=20", *SMALL, "run_dir=found"]) == 2
     error = capsys.readouterr().err
     assert error.startswith("seqtrain: ")
-    assert error.endswith("the loss fell by no more than chance; raise --steps, --max or trainer.batch_size\n")
+    assert error.endswith(
+        "the loss hardly fell, or by no more than chance; raise --steps, --max or trainer.batch_size\n"
+    )
     assert (tmp_path / "found" / "lr_find.png").exists()
 
 

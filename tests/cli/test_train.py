@@ -176,4 +176,4 @@ def test_a_sweep_makes_a_run_folder_for_each_job_and_goes_on_past_a_failure(tmp_
     runs = sorted(path.name for path in sweep.iterdir() if path.is_dir())
     assert runs == ["0-sine-rnn", "1-sine-rnn", "2-sine-gru", "3-sine-gru"]
     assert [summary(sweep / run)["status"] for run in runs] == ["failed", "finished", "failed", "finished"]
-    assert "2 jobs failed" in done.stderr
+    assert "2 of 4 jobs failed" in done.stderr

@@ -175,7 +175,7 @@ class OwnRecordings(SoundSource):
         """The files of the split and their labels."""
         try:
             return [[file.place, file.label, fingerprint(file.path)] for file in self._files(split)]
-        except DataError:  # a file that can't be read; `read` says in which row it stands
+        except (DataError, ValueError):  # a file, or a name, that can't be read; `read` says in which row it stands
             return None
 
     def _files(self, split: Split) -> list[Listed]:
@@ -351,3 +351,5 @@ def _content(file: Listed) -> bytes:
         return file.path.read_bytes()
     except OSError as error:
         raise DataError(f"{file.place}: can't be read ({error.strerror})") from None
+    except ValueError as error:  # no name for a file
+        raise DataError(f"{file.place}: can't be read ({error})") from None

@@ -323,3 +323,9 @@ def test_the_real_recordings_are_split_as_the_authors_do(data_dir):
     assert all(part.labels.count(digit) == len(part) // 10 for part in parts.values() for digit in "0123456789")
     assert max(part.lengths.max() for part in parts.values()) == 18_262
     assert min(part.lengths.min() for part in parts.values()) == 1148
+
+
+def test_a_manifest_with_a_name_that_no_file_can_have_is_refused(tmp_path):
+    (tmp_path / "list.csv").write_text("path,label\n" + "a\0.wav,a\n" * 30)
+    with pytest.raises(DataError, match=r"list\.csv, line \d+\): can't be read \(embedded null byte\)$"):
+        Speech(path=tmp_path / "list.csv").prepare(tmp_path, 0)
