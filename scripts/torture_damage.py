@@ -188,7 +188,9 @@ def hostile_checkpoints(path: Path) -> list[tuple[str, bytes]]:
         ("wrong types", saved({**state, "rng": {"cpu": torch.zeros(3), "cuda": 7}})),
         ("wrong types", saved({**state, "progress": {**step, "step": "many"}})),
         ("wrong types", saved({**state, "format": 10**30})),
-        ("swapped values", saved({**state, "progress": {**step, "step": -5, "epoch": -1, "batch": 10**9}})),
+        ("swapped values", saved({**state, "progress": {**step, "step": -5, "epoch": -1}})),
+        ("swapped values", saved({**state, "progress": {**step, "batch": 10**9}})),
+        ("swapped values", saved({**state, "progress": {**step, "epoch": -7, "batch": -3}})),
         ("swapped values", saved({**state, "progress": {**step, "step": 1 << 62}})),
         ("no dict", saved([state])),
     ]  # fmt: skip
