@@ -161,6 +161,7 @@ class Trainer:
             What is wrong with its loss or gradient, if anything is and is known; the weights then stay as they were.
         """
         fault = watch = None
+        watched = False
         mine = [batch for batch in batches if len(batch)]
         sums = self.team.agree(sum(self.task.count(batch) for batch in mine), sum(len(batch) for batch in mine))
         count, examples = (int(each) for each in sums)
@@ -172,8 +173,8 @@ class Trainer:
                 told = self.team.gather((bool(torch.isfinite(record.own_loss)), fault))
                 fault = min(told, key=lambda each: each[0])[1]
             if fault is None:
-                watching = due(self.progress.step + 1, self.config.watch_every) and self.team.first
-                watch = Watch(self.model) if watching else None
+                watched = due(self.progress.step + 1, self.config.watch_every)
+                watch = Watch(self.model) if watched and self.team.first else None
                 self.update(record, count)
             else:
                 self.memory = memory
@@ -186,8 +187,8 @@ class Trainer:
             self.progress.epoch += 1
             self.progress.batch = 0
             self.memory = None
-        if watch is not None:
-            self.record_layers(watch.after(mine[-1]))
+        if watched:
+            self.record_layers(None if watch is None else watch.after(mine[-1]))
         return fault
 
     def backward(self, batches: list[Batch], count: int) -> StepRecord:
@@ -312,14 +313,15 @@ class Trainer:
         )
         self.window = Window()
 
-    def record_layers(self, found: Watched) -> None:
-        """Records what the last step did layer by layer, and how far back the gradient reaches."""
+    def record_layers(self, found: Watched | None) -> None:
+        """Records what the last step did layer by layer, and how far back the gradient reaches, where that was seen."""
         self.tick(training=True)
-        step = self.progress.step
-        self.log.watched(step, self.epoch, self.progress.seconds, found)
-        flow = flow_picture(self.model, self.task, self.device, self.config.sequences)
-        if flow is not None:
-            self.log.pictures(step, [flow])
+        if found is not None:
+            step = self.progress.step
+            self.log.watched(step, self.epoch, self.progress.seconds, found)
+            flow = flow_picture(self.model, self.task, self.device, self.config.sequences)
+            if flow is not None:
+                self.log.pictures(step, [flow])
         self.tick(training=False)
 
     def save(self, best: bool = False) -> None:
@@ -405,7 +407,8 @@ class Trainer:
 
         The weights to use are under `model`; if they are averages, those in training are under `training_model`.
         """
-        memories, generators = zip(*self.team.gather((self.memory, rng_state())), strict=True)
+        memory = None if self.memory is None else tuple(part.cpu() for part in self.memory)
+        memories, generators = zip(*self.team.gather((memory, rng_state())), strict=True)
         return {
             "model": self.kept_model(),
             "training_model": None if self.ema is None else self.model.state_dict(),
