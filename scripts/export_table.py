@@ -1,6 +1,7 @@
-"""Exports every model on every alignment and writes what came of it into docs/export.md; takes some minutes.
+"""Exports models on every alignment and writes what came of it into docs/export.md: half a minute for each model.
 
-python scripts/export_table.py          rewrites the table
+python scripts/export_table.py            the rows of all models
+python scripts/export_table.py lstm gru   those of these only; the others stay
 """
 
 import sys
@@ -38,28 +39,34 @@ def cell(word: str, kind: str, folder: Path) -> str:
     return f"{worst:.0e}" if worst <= TOLERANCE else f"**strays by {worst:.0e}**"
 
 
-def table() -> str:
-    """One row for each model, one column for each alignment."""
+def row(word: str) -> str:
+    """The row of a model: one column for each alignment."""
     from tests.export.cases import KINDS
 
-    torch.set_num_threads(1)
-    rows = [f"| `model=` | {' | '.join(KINDS)} |", "|---|" + "---|" * len(KINDS)]
     with tempfile.TemporaryDirectory() as folder:
-        for word in words("model"):
-            cells = [cell(word, kind, Path(folder)) for kind in KINDS]
-            rows.append(f"| `{word}` | {' | '.join(cells)} |")
-            sys.stderr.write(rows[-1] + "\n")
-    return "\n".join(rows) + "\n"
+        return f"| `{word}` | {' | '.join(cell(word, kind, Path(folder)) for kind in KINDS)} |"
 
 
-def main() -> int:
-    """Rewrites the part of the page between the two marks."""
-    sys.path.insert(0, str(ROOT))
-    written = table()
+def write(word: str, found: str) -> None:
+    """Puts a row in its place on the page."""
+    from tests.export.cases import KINDS
+
     before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
-    PAGE.write_text(before + BEGIN + written + END + rest.split(END)[1], encoding="utf-8")
+    old, after = rest.split(END)
+    rows = {line.split("`")[1]: line for line in old.splitlines()[2:]} | {word: found}
+    head = [f"| `model=` | {' | '.join(KINDS)} |", "|---|" + "---|" * len(KINDS)]
+    lines = [*head, *(rows.get(name, f"| `{name}` |" + " not run |" * len(KINDS)) for name in words("model"))]
+    PAGE.write_text(before + BEGIN + "\n".join(lines) + "\n" + END + after, encoding="utf-8")
+
+
+def main(chosen: list[str]) -> int:
+    """Rewrites rows of the page, each as soon as it is known."""
+    sys.path.insert(0, str(ROOT))
+    torch.set_num_threads(1)
+    for word in chosen or words("model"):
+        write(word, row(word))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -67,22 +67,8 @@ def export(
     wanted = list(dict.fromkeys(formats))
     check(wanted, folder)
     model = deepcopy(trained.model).cpu().eval().requires_grad_(False)  # a graph for gradients would take a while
-    tree, task = read_tree(trained.folder), trained.task
-    assets = task.assets()
-    description: dict[str, Any] = {
-        "version": VERSION,
-        "made_by": f"seqtrain {version('seqtrain')}",
-        "model": trained.config.model_name,
-        "task": trained.config.task_name,
-        "steps": trained.step,
-        "alignment": str(task.spec.align),
-        "horizon": task.spec.horizon,
-        "special_symbols": {"PAD": PAD, "UNK": UNK, "BOS": BOS, "EOS": EOS},
-        "assets": list(assets),
-        "graphs": {},
-        "files": {},
-        "config": tree,
-    }
+    assets = trained.task.assets()
+    description = described_run(trained, list(assets))
     with replaced(folder) as fresh:
         if "safetensors" in wanted:
             save_weights(model, fresh / WEIGHTS)
@@ -93,6 +79,25 @@ def export(
         for name, content in {**assets, DESCRIPTION: description}.items():
             write_atomically(fresh / name, json.dumps(content, ensure_ascii=False, indent=1).encode() + b"\n")
     return Exported(folder, description)
+
+
+def described_run(trained: Trained, assets: list[str]) -> dict[str, Any]:
+    """What model.json tells of a run; of its files, it will."""
+    task = trained.task.spec
+    return {
+        "version": VERSION,
+        "made_by": f"seqtrain {version('seqtrain')}",
+        "model": trained.config.model_name,
+        "task": trained.config.task_name,
+        "steps": trained.step,
+        "alignment": str(task.align),
+        "horizon": task.horizon,
+        "special_symbols": {"PAD": PAD, "UNK": UNK, "BOS": BOS, "EOS": EOS},
+        "assets": assets,
+        "graphs": {},
+        "files": {},
+        "config": read_tree(trained.folder),
+    }
 
 
 def check(formats: list[str], folder: Path) -> None:

@@ -74,11 +74,14 @@ def save_onnx(program: ExportedProgram, graph: Graph, path: Path) -> Program:
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Keeps back what the exporters warn of among themselves: parts of torch that other parts shouldn't use."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
+    logs = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    before = [log.level for log in logs]
+    for log in logs:
+        log.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logging.disable(before)
+        for log, level in zip(logs, before, strict=True):
+            log.setLevel(level)
