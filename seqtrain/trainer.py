@@ -154,6 +154,7 @@ class Trainer:
             What is wrong with its loss or gradient, if anything is and is known; the weights then stay as they were.
         """
         fault = watch = None
+        watched = False
         mine = [batch for batch in batches if len(batch)]
         sums = self.team.agree(sum(self.task.count(batch) for batch in mine), sum(len(batch) for batch in mine))
         count, examples = (int(each) for each in sums)
@@ -165,8 +166,8 @@ class Trainer:
                 told = self.team.gather((bool(torch.isfinite(record.own_loss)), fault))
                 fault = min(told, key=lambda each: each[0])[1]
             if fault is None:
-                watching = due(self.progress.step + 1, self.config.watch_every) and self.team.first
-                watch = Watch(self.model) if watching else None
+                watched = due(self.progress.step + 1, self.config.watch_every)
+                watch = Watch(self.model) if watched and self.team.first else None
                 self.update(record, count)
             else:
                 self.memory = memory
@@ -179,8 +180,8 @@ class Trainer:
             self.progress.epoch += 1
             self.progress.batch = 0
             self.memory = None
-        if watch is not None:
-            self.record_layers(watch.after(mine[-1]))
+        if watched:
+            self.record_layers(None if watch is None else watch.after(mine[-1]))
         return fault
 
     def backward(self, batches: list[Batch], count: int) -> StepRecord:
@@ -293,14 +294,15 @@ class Trainer:
         )
         self.window = Window()
 
-    def record_layers(self, found: Watched) -> None:
-        """Records what the last step did layer by layer, and how far back the gradient reaches."""
+    def record_layers(self, found: Watched | None) -> None:
+        """Records what the last step did layer by layer, and how far back the gradient reaches, where that was seen."""
         self.tick(training=True)
-        step = self.progress.step
-        self.log.watched(step, self.epoch, self.progress.seconds, found)
-        flow = flow_picture(self.model, self.task, self.device, self.config.sequences)
-        if flow is not None:
-            self.log.pictures(step, [flow])
+        if found is not None:
+            step = self.progress.step
+            self.log.watched(step, self.epoch, self.progress.seconds, found)
+            flow = flow_picture(self.model, self.task, self.device, self.config.sequences)
+            if flow is not None:
+                self.log.pictures(step, [flow])
         self.tick(training=False)
 
     def save(self, best: bool = False) -> None:
@@ -379,7 +381,8 @@ class Trainer:
 
     def state_dict(self) -> checkpoint.Checkpoint:
         """All that the loop needs to go on bit for bit; plain containers and tensors."""
-        memories, generators = zip(*self.team.gather((self.memory, rng_state())), strict=True)
+        memory = None if self.memory is None else tuple(part.cpu() for part in self.memory)
+        memories, generators = zip(*self.team.gather((memory, rng_state())), strict=True)
         return {
             **self.stepper.state_dict(),
             "memory": self.team.join_memories(memories),
