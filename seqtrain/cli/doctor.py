@@ -19,6 +19,9 @@ SELF_TESTS = ("model=lstm task=adding", "model=attention_lstm task=sentiment")
 
 SMALL = ("model.hidden_size=16", "task.train_size=64", "task.val_size=16", "task.test_size=16", "trainer.dry_run=true")
 
+WIDE = 60
+"""Columns from which on what was found stands beside its name."""
+
 STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
 
@@ -90,18 +93,15 @@ def as_lines(found: "Iterable[Finding]") -> bool:
 
 def lines(found: "Finding", width: int | None) -> "Iterable[Text]":
     """A finding in lines of this width, the further ones set in; in one line where no width is known."""
-    from rich.console import Console
+    import textwrap
+
     from rich.text import Text
 
-    head = Text.assemble("  ", (f"{found.status:<4}", STYLES[found.status]), f"  {found.name}  ")
-    if found.group != "self-test":
-        head.append(" " * (13 - len(found.name)))
-    if width is None:
-        return [head + Text(found.detail)]
-    console = Console(width=width)
-    whole = head + Text(found.detail, "dim" if found.status == "ok" else "")
-    first, *rest = whole.wrap(console, width)
-    if not rest:
-        return [first]
-    # The start of the detail has to stay on its line: what is left is wrapped anew, less wide.
-    return [first, *(Text("        ") + line for line in whole[len(first) :].wrap(console, max(width - 8, 20)))]
+    head = Text.assemble("  ", (f"{found.status:<4}", STYLES[found.status]), f"  {found.name:<13}  ")
+    style = "dim" if found.status == "ok" else ""
+    if width is None or len(head) + len(found.detail) <= width:
+        return [head + Text(found.detail, style)]
+    beside = width >= WIDE and len(found.name) <= 13
+    indent = " " * (len(head) if beside else 8)
+    first, *rest = [Text(indent + piece, style) for piece in textwrap.wrap(found.detail, width - len(indent))]
+    return [head + first[len(head) :], *rest] if beside else [head, first, *rest]
