@@ -9,6 +9,7 @@ import torch
 
 from seqtrain import checkpoint
 from seqtrain.batch import Batch
+from seqtrain.calendar import Calendar, due
 from seqtrain.checkpoint import rng_state, set_rng_state
 from seqtrain.device import pick_precision
 from seqtrain.errors import CheckpointError, TrainingError
@@ -94,10 +95,10 @@ class Trainer:
             background=config.num_workers == 0,  # processes that prepare batches are forks of this one
             warn=log.warn if config.on_save_error == "continue" else None,
         )
+        self.calendar = Calendar(config, self.team)
         self.progress = Progress()
         self.memory: State | None = None
         self.window = Window()
-        self.last_clock = self.last_save = self.team.clock()
 
     # ---------------------------------------------------------------- the loop
 
@@ -114,12 +115,14 @@ class Trainer:
         self.model.train()
         self.log.start_progress(progress.step, self.total_steps, ("train/loss", self.monitor.name))
         self.team.agree()
-        self.last_clock = self.last_save = self.team.clock()
+        self.calendar.start()
         if self.config.on_nonfinite == "rollback" and not progress.step:
             self.save()
-        if progress.step > progress.validated and (self.validation_due() or self.limit()):
+        if progress.step > progress.validated and (
+            self.calendar.validation_due(progress) or self.calendar.limit(progress)
+        ):
             self.validate()  # it was due when the run was stopped
-        end = self.limit() or self.stop.received
+        end = self.calendar.limit(progress) or self.stop.received
         while end is None:
             end = self.train_pass()
         self.saver.wait()
@@ -133,14 +136,14 @@ class Trainer:
             fault = self.train_step(batches)
             if fault is not None and self.left_out(fault):
                 return None
-            limit = self.limit()
+            limit = self.calendar.limit(progress)
 
             if due(progress.step, self.config.log_every):
                 self.record_training()
-            if self.validation_due() or limit:
+            if self.calendar.validation_due(progress) or limit:
                 self.validate()
-                limit = self.limit()  # patience may have run out
-            elif self.save_due() or self.stop.received:
+                limit = self.calendar.limit(progress)  # patience may have run out
+            elif self.calendar.save_due(progress) or self.stop.received:
                 self.save()
             self.log.advance(progress.step)
             if end := limit or self.stop.received:
@@ -259,22 +262,6 @@ class Trainer:
         self.model.train()
         self.tick(training=False)
 
-    def validation_due(self) -> bool:
-        """Whether this step is one to validate after."""
-        if self.config.eval_every is not None:
-            return due(self.progress.step, self.config.eval_every)
-        return self.progress.batch == 0 and due(self.progress.epoch, self.config.eval_every_epochs or 1)
-
-    def save_due(self) -> bool:
-        """Whether a checkpoint is to be written after this step, even if it isn't validated."""
-        config, progress = self.config, self.progress
-        minutes = config.checkpoint_every_minutes
-        return (
-            due(progress.step, config.checkpoint_every)
-            or (progress.batch == 0 and due(progress.epoch, config.checkpoint_every_epochs))
-            or (minutes is not None and self.team.clock() - self.last_save >= 60 * minutes)
-        )
-
     def record_training(self) -> None:
         """Records the mean loss, the rate and the speed since the last record. The only sync of the loop."""
         self.tick(training=True)
@@ -317,7 +304,7 @@ class Trainer:
         state = self.state_dict()
         if self.team.first:
             self.saver.save(state, best=best, top=top)
-        self.last_save = self.team.clock()
+        self.calendar.has_saved()
         self.tick(training=False)
 
     def left_out(self, fault: str) -> bool:
@@ -348,19 +335,6 @@ class Trainer:
         skip = "" if self.config.on_nonfinite != "stop" else ", or trainer.on_nonfinite=skip"
         return f"try a lower optimizer.lr or trainer.clip_norm{skip}; {saved}"
 
-    def limit(self) -> str | None:
-        """The limit that has been reached, or None."""
-        config, progress = self.config, self.progress
-        if config.max_steps is not None and progress.step >= config.max_steps:
-            return "max_steps"
-        if config.max_epochs is not None and progress.epoch >= config.max_epochs:
-            return "max_epochs"
-        if config.max_time is not None and progress.seconds + self.team.clock() - self.last_clock >= config.max_time:
-            return "max_time"
-        if config.patience is not None and progress.stale >= config.patience:
-            return "patience"
-        return None
-
     # ---------------------------------------------------------------- small things
 
     @property
@@ -370,12 +344,10 @@ class Trainer:
 
     def tick(self, *, training: bool) -> None:
         """Adds the time since the last tick to the run's, and to the window's if it was spent training."""
-        self.team.agree()
-        now = self.team.clock()
-        self.progress.seconds += now - self.last_clock
+        seconds = self.calendar.tick()
+        self.progress.seconds += seconds
         if training:
-            self.window.seconds += now - self.last_clock
-        self.last_clock = now
+            self.window.seconds += seconds
 
     # ---------------------------------------------------------------- state
 
@@ -427,11 +399,6 @@ class Trainer:
             self.log.warn(f"{error}; the last weights are tested instead")
             weights = self.stepper.kept_model()
         return weights
-
-
-def due(step: int, every: int | None) -> bool:
-    """Whether something that happens every so many steps happens after this one."""
-    return every is not None and step % every == 0
 
 
 def grouped(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:

@@ -52,12 +52,25 @@ MAY_IMPORT = {
     "silent_log": {"picture", "watch"},
     "evaluator": LEAVES | {"device", "loader", "memory", "tasks.class_scores", "tasks.task", "team"},
     "feed": {"batch", "loader", "tasks.task", "trainer_config"},
+    "calendar": {"progress", "team", "trainer_config"},
+    "stepper": {"ema", "model", "nonfinite", "optimizer", "scheduler", "trainer_config"},
     "monitor": {"errors", "progress", "tasks.task", "trainer_config"},
     "export": LEAVES | {"export", "files", "models", "run_folder", "trained"},
     "trainer": LEAVES
     | {"gallery", "gradient_flow", "watch"}
-    | {"checkpoint", "device", "ema", "evaluator", "feed", "memory", "monitor", "nonfinite", "optimizer", "progress"}
-    | {"runlog", "saver", "scheduler", "signals", "silent_log", "tasks.task", "team", "trainer_config"},
+    | {
+        "calendar",
+        "checkpoint",
+        "device",
+        "evaluator",
+        "feed",
+        "memory",
+        "monitor",
+        "nonfinite",
+        "optimizer",
+        "progress",
+    }
+    | {"runlog", "saver", "scheduler", "signals", "silent_log", "stepper", "tasks.task", "team", "trainer_config"},
 }
 
 

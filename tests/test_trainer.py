@@ -128,14 +128,6 @@ def test_checkpoints_are_written_between_validations_too(trainer_of):
         assert saved == steps
 
 
-def test_checkpoints_are_written_when_enough_minutes_have_passed(trainer_of):
-    trainer = trainer_of(checkpoint_every_minutes=5.0)
-    trainer.progress.step = 1
-    assert not trainer.save_due()
-    trainer.last_save -= 301
-    assert trainer.save_due()
-
-
 def test_epochs_count_steps_of_accumulated_batches(trainer_of):
     trainer = trainer_of(max_epochs=2, accumulate=4)
     trainer.fit()
