@@ -122,6 +122,8 @@ def our_steps(task: Task, spec: RecurrentSpec, folder: Path) -> Iterator[None]:
     while True:
         for batch in trainer.feed.training(trainer.progress.epoch, 0):
             trainer.train_step([batch])
+            if trainer.progress.batch == 0:
+                trainer.save()
             if trainer.progress.step % trainer.config.log_every == 0:
                 trainer.record_training()
             log.advance(trainer.progress.step)

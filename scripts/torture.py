@@ -66,6 +66,12 @@ class Torture:
     seen: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
 
+    def fail(self, *failures: str) -> None:
+        """Notes what must not be, and tells it at once."""
+        for failure in failures:
+            print(f"  FAILED: {failure}", flush=True)
+        self.failures += failures
+
     def times(self, whole: int) -> int:
         """So many, or a tenth of them."""
         return max(1, round(whole * self.share))
@@ -113,7 +119,7 @@ def kill(torture: Torture) -> None:
         if not child.running():
             torture.seen[f"ended by itself with code {child.code}"] += 1
             if child.code != 0:
-                torture.failures.append(f"resume after kill {done}: code {child.code}: {child.error()[-300:]}")
+                torture.fail(f"resume after kill {done}: code {child.code}: {child.error()[-300:]}")
             if child.code != 0 or has_finished(run):
                 break
             continue
@@ -122,14 +128,14 @@ def kill(torture: Torture) -> None:
         done += 1
         torture.seen[f"killed, meant for the {kind}"] += 1
         torture.seen["left a file that was being written"] += any(run.rglob("*.tmp"))
-        torture.failures += unreadable(run)
+        torture.fail(*unreadable(run))
     child = fork(["resume", str(run)], torture.folder / "killed.out", cwd=torture.folder)
     if child.wait() != 0:
-        torture.failures.append(f"the last resume: code {child.code}: {child.error()[-300:]}")
+        torture.fail(f"the last resume: code {child.code}: {child.error()[-300:]}")
     torture.seen["steps of the run"] = last_step(run)
-    torture.failures += [*unreadable(run), *differences(run, reference)]
+    torture.fail(*unreadable(run), *differences(run, reference))
     if done < kills:
-        torture.failures.append(f"the run ended after {done} of {kills} kills")
+        torture.fail(f"the run ended after {done} of {kills} kills")
 
 
 def stop(torture: Torture) -> None:
@@ -151,22 +157,22 @@ def stop(torture: Torture) -> None:
             child.wait(torture.rng.uniform(0, 2 * left * pace))
         before, asked = last_step(run), time.monotonic()
         if not child.running():
-            torture.failures.append(f"stop {done}: ended by itself: code {child.code}: {child.error()[-300:]}")
+            torture.fail(f"stop {done}: ended by itself: code {child.code}: {child.error()[-300:]}")
             break
         child.kill(signal.SIGTERM)
         if child.wait(60.0) != 128 + signal.SIGTERM:
-            torture.failures.append(f"stop {done}: code {child.code}: {child.error()[-300:]}")
+            torture.fail(f"stop {done}: code {child.code}: {child.error()[-300:]}")
         torture.seen["killed while starting" if child.signalled else "stopped and saved"] += 1
-        torture.failures += unreadable(run)
+        torture.fail(*unreadable(run))
         if in_loop and not child.signalled:
             seconds.append(time.monotonic() - asked)
             further.append(saved_step(run) - before)
     child = fork(["resume", str(run)], torture.folder / "stopped.out", cwd=torture.folder)
     if child.wait() != 0:
-        torture.failures.append(f"the last resume: code {child.code}: {child.error()[-300:]}")
-    torture.failures += [*unreadable(run), *differences(run, reference)]
+        torture.fail(f"the last resume: code {child.code}: {child.error()[-300:]}")
+    torture.fail(*unreadable(run), *differences(run, reference))
     if max(further, default=0) > RACE_STEPS:
-        torture.failures.append(f"{max(further)} steps were taken after the signal")
+        torture.fail(f"{max(further)} steps were taken after the signal")
     torture.seen[f"most steps after the signal: {max(further, default=0)}"] = 1
     torture.seen[
         f"seconds from signal to exit: median {statistics.median(seconds):.3f}, most {max(seconds):.3f}; "
@@ -186,9 +192,9 @@ def twice(torture: Torture) -> None:
         runs = [path.parent for path in place.rglob("config.yaml")]
         torture.seen[f"two starts: codes {codes}, {len(runs)} folders"] += 1
         for run in runs:
-            torture.failures += [f"two starts: {line}" for line in (*unreadable(run), *differences(run, reference))]
+            torture.fail(*[f"two starts: {line}" for line in (*unreadable(run), *differences(run, reference))])
         if codes != [0, 0] or len(runs) != 2:
-            torture.failures.append(f"two starts in {place}: codes {codes}, {len(runs)} folders")
+            torture.fail(f"two starts in {place}: codes {codes}, {len(runs)} folders")
     for n in range(torture.times(20)):
         run = torture.folder / f"resume{n}"
         child = fork([*TINY, *options, f"run_dir={run}"], torture.folder / "stop.out", cwd=torture.folder)
@@ -200,11 +206,11 @@ def twice(torture: Torture) -> None:
         codes = sorted(child.wait() or 0 for child in pair)
         torture.seen[f"two resumes: codes {codes}"] += 1
         if codes not in ([0, 2], [0, 0]) or any(child.code == 2 and not one_line(child) for child in pair):
-            torture.failures.append(f"two resumes of {run}: codes {codes}: {[child.error()[-300:] for child in pair]}")
+            torture.fail(f"two resumes of {run}: codes {codes}: {[child.error()[-300:] for child in pair]}")
         said = [(torture.folder / f"{n}{side}.out").read_text() for side in "ab"]
         if codes == [0, 0] and all("step " in text for text in said):
-            torture.failures.append(f"two resumes of {run} both trained")
-        torture.failures += [f"two resumes: {line}" for line in (*unreadable(run), *differences(run, reference))]
+            torture.fail(f"two resumes of {run} both trained")
+        torture.fail(*[f"two resumes: {line}" for line in (*unreadable(run), *differences(run, reference))])
 
 
 def one_line(child: Child) -> bool:
@@ -224,7 +230,7 @@ def memory(torture: Torture) -> None:
         samples.append((last_step(run), resident_or_virtual(child.pid, 1) / 2**20))
         child.wait(0.2)
     if child.code != 0:
-        torture.failures.append(f"the long run: code {child.code}: {child.error()[-300:]}")
+        torture.fail(f"the long run: code {child.code}: {child.error()[-300:]}")
         return
     x, y = np.array([sample for sample in samples if sample[0] > steps // 10 and sample[0] < steps]).T
     # Neighbouring samples are alike: the error is that of 20 means, as if only these had been measured.
@@ -234,7 +240,7 @@ def memory(torture: Torture) -> None:
     torture.seen[f"resident memory {level:.1f} MiB, from {y.min():.1f} to {y.max():.1f}"] = 1
     torture.seen[f"{1e4 * slope:.3f} +- {1e4 * error:.3f} MiB per 10,000 steps, over {len(samples)} samples"] = 1
     if slope > 3 * error and 1e4 * slope > 0.5:
-        torture.failures.append(f"memory grows by {1e4 * slope:.3f} +- {1e4 * error:.3f} MiB per 10,000 steps")
+        torture.fail(f"memory grows by {1e4 * slope:.3f} +- {1e4 * error:.3f} MiB per 10,000 steps")
 
 
 SECTIONS: dict[str, Callable[[Torture], None]] = {
@@ -289,10 +295,6 @@ def tell(name: str, torture: Torture, seconds: float) -> None:
     table.add_row("FAILURES", f"{len(torture.failures):,}")
     console = Console(width=120, color_system=None)
     console.print(table)
-    for failure in torture.failures[:20]:
-        console.print(f"  {failure}", markup=False, highlight=False)
-    if len(torture.failures) > 20:
-        console.print(f"  and {len(torture.failures) - 20:,} more", markup=False)
 
 
 if __name__ == "__main__":

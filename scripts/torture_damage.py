@@ -22,6 +22,8 @@ from torture_children import Child, differences, fork, same
 from seqtrain import checkpoint
 
 STEPS = 9
+CONSTANT = "scheduler=constant"
+"""So that a run which was to be shorter has the same steps."""
 SECONDS = 60.0
 """After which a child hangs; so long since a busy machine is slow."""
 MORE_BYTES = 3 << 30
@@ -76,18 +78,18 @@ def damaged(content: bytes, rng: np.random.Generator) -> bytes:
 def damage(torture: Any) -> None:
     """A thousand of them: 400 checkpoints, 200 configurations, 400 data files."""
     (torture.folder / f"{CANARY}_module.py").write_text(f"open({CANARY!r}, 'w').close()\nclass Task: ...\n")
-    reference = torture.finished("undisturbed", f"trainer.max_steps={STEPS}")
+    reference = torture.finished("undisturbed", f"trainer.max_steps={STEPS}", CONSTANT)
     template = stopped(torture)
     checkpoints(torture, template, reference)
     configurations(torture, template)
     data_files(torture)
     if list(torture.folder.rglob(CANARY)):
-        torture.failures.append("a canary was written: something from a file has been executed")
+        torture.fail("a canary was written: something from a file has been executed")
 
 
 def stopped(torture: Any) -> Path:
     """A run of which some steps are left."""
-    run = torture.finished("template", f"trainer.max_steps={STEPS - 3}")
+    run = torture.finished("template", f"trainer.max_steps={STEPS - 3}", CONSTANT)
     config = run / "config.yaml"
     config.write_text(config.read_text().replace(f"max_steps: {STEPS - 3}", f"max_steps: {STEPS}"))
     (run / "summary.json").unlink()
@@ -111,8 +113,8 @@ def tried(torture: Any, arguments: list[str], what: str, *, may_train_on: bool =
         torture.seen[f"{what}: " + {0: "taken", 2: "refused"}.get(code, f"code {code}")] += 1
     if not good:
         kept = torture.folder / f"failed-{len(torture.failures)}"
-        torture.failures.append(f"{what}: code {code}: {' '.join(arguments)} (see {kept}): ...{child.error()[-300:]}")
-        child.output.with_suffix(".err").rename(kept)
+        torture.fail(f"{what}: code {code}: {' '.join(arguments)} (see {kept}): ...{child.error()[-300:]}")
+        shutil.copyfile(child.output.with_suffix(".err"), kept)
     return child
 
 
@@ -149,7 +151,7 @@ def checkpoints(torture: Any, template: Path, reference: Path) -> None:
         if child.code == 0 and kind != "swapped values":
             found, wanted = (checkpoint.load(each / "checkpoints" / "last.pt") for each in (run, reference))
             if not same(found["model"], wanted["model"]):
-                torture.failures.append(f"{kind} {n}: resumed to other weights: {[*differences(run, reference)]}")
+                torture.fail(f"{kind} {n}: resumed to other weights: {[*differences(run, reference)]}")
 
 
 def hostile_checkpoints(path: Path) -> list[tuple[str, bytes]]:
@@ -186,7 +188,9 @@ def hostile_checkpoints(path: Path) -> list[tuple[str, bytes]]:
         ("wrong types", saved({**state, "rng": {"cpu": torch.zeros(3), "cuda": 7}})),
         ("wrong types", saved({**state, "progress": {**step, "step": "many"}})),
         ("wrong types", saved({**state, "format": 10**30})),
-        ("swapped values", saved({**state, "progress": {**step, "step": -5, "epoch": -1, "batch": 10**9}})),
+        ("swapped values", saved({**state, "progress": {**step, "step": -5, "epoch": -1}})),
+        ("swapped values", saved({**state, "progress": {**step, "batch": 10**9}})),
+        ("swapped values", saved({**state, "progress": {**step, "epoch": -7, "batch": -3}})),
         ("swapped values", saved({**state, "progress": {**step, "step": 1 << 62}})),
         ("no dict", saved([state])),
     ]  # fmt: skip

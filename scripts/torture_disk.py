@@ -28,12 +28,12 @@ def disk(torture: Any) -> None:
     command = ["unshare", "-rm", sys.executable, str(script), INSIDE, str(step), "--folder", str(torture.folder)]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     if ended.returncode:
-        torture.failures.append(f"unshare -rm: code {ended.returncode}: {ended.stderr[-500:]}")
+        torture.fail(f"unshare -rm: code {ended.returncode}: {ended.stderr[-500:]}")
         return
     for line in report.read_text().splitlines():
         kind, _, what = line.partition("\t")
         if kind == "failure":
-            torture.failures.append(what)
+            torture.fail(what)
         else:
             torture.seen[what] += int(kind)
 

@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 import torch
 
@@ -81,7 +82,9 @@ def load(path: Path) -> Checkpoint:
     """
     try:
         check_records(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with catch_warnings():
+            simplefilter("ignore")  # what torch finds strange in a file is no line for the user
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such checkpoint") from None
     except CheckpointError:
@@ -95,9 +98,13 @@ def load(path: Path) -> Checkpoint:
             f"{path}: written by a newer seqtrain (format {state['format']}, this one reads {FORMAT}); upgrade seqtrain"
         )
     try:
-        return brought_forward(state)
+        state = brought_forward(state)
+        model, step = state["model"], state["progress"]["step"]
     except (KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{path}: not a seqtrain checkpoint (format {state['format']} lacks {error})") from error
+    if not isinstance(model, dict) or type(step) is not int or step < 0:
+        raise CheckpointError(f"{path}: not a seqtrain checkpoint (its model or step is none)")
+    return state
 
 
 def check_records(path: Path) -> None:

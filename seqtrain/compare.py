@@ -161,7 +161,7 @@ def find_runs(paths: Iterable[Path]) -> list[Path]:
     found: dict[Path, None] = {}
     for path in paths:
         if not path.is_dir():
-            raise CheckpointError(f"{path}: " + ("a file, not a run folder" if path.exists() else "no such folder"))
+            raise CheckpointError(f"{path}: " + ("a file, not a run folder" if path.exists() else "no such run folder"))
         below = [path] if (path / "config.yaml").exists() else [file.parent for file in path.rglob("config.yaml")]
         if not below:
             raise CheckpointError(f"{path}: holds no run (no config.yaml below it)")

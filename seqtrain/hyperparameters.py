@@ -17,8 +17,10 @@ ALWAYS = (
 """Shown whether the user typed them or not, where there are such. TensorBoard shows the first five by alphabet unasked;
 these are few, so that those are the ones that most often differ."""
 WORDS = {"model_name": "model", "task_name": "task"}
-NEVER = ("run_dir", "data_dir", "device", "resume", "trainer.num_workers")
-"""What doesn't change a run's result, or has a value of its own in every run."""
+NEVER = ("run_dir", "data_dir", "device", "resume")
+"""What has a value of its own in every run, or changes no result; as those options of the loop that say how often it
+tells, draws and saves."""
+NEVER_OF_LOOP = ("num_workers", "log_every", "watch_every", "pictures_every", "checkpoint_", "on_save_error")
 
 
 def hyperparameters(tree: dict[str, Any], overrides: Iterable[str]) -> dict[str, Value]:
@@ -38,7 +40,9 @@ def hyperparameters(tree: dict[str, Any], overrides: Iterable[str]) -> dict[str,
         if name.endswith("._target_") and name.removesuffix("._target_") not in WORDS.values()
     }
     typed = [override.partition("=")[0].lstrip("+~") for override in overrides]
-    names = dict.fromkeys([*ALWAYS, *(name for name in typed if name not in NEVER)])
+    passed_over = tuple(f"trainer.{option}" for option in NEVER_OF_LOOP)
+    shown = (name for name in typed if name not in NEVER and not name.startswith(passed_over))
+    names = dict.fromkeys([*ALWAYS, *shown])
     return {name: _plain(flat[name]) for name in names if flat.get(name) is not None}
 
 

@@ -3,6 +3,7 @@
 Imports torch only where it is needed: the command line asks `in_team` first of all.
 """
 
+import logging
 import os
 import signal
 import sys
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 from seqtrain.errors import ProcessLostError, UserError
 
 if TYPE_CHECKING:
-    from torch.distributed import TCPStore  # type: ignore[attr-defined]  # not in its __all__
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]  # exported unsaid
 
 LEAD = 1.0
 """Seconds for which the first process may tell of a failure that all share before another does."""
@@ -84,9 +85,7 @@ def cores() -> int:
 
 def quieten() -> None:
     """Leaves it to the processes to say what is wrong: the launcher would say it again, with a traceback."""
-    import logging
-
-    logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)
+    logging.disable(logging.CRITICAL)
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
 
 
@@ -115,27 +114,33 @@ def is_spokesman(*, lost: bool) -> bool:
     Args:
         lost: Whether all that it knows is that another process has gone.
     """
-    store, first = launcher_store(), os.environ["RANK"] == "0"
+    store, first = launcher_store(timedelta(seconds=LINGER)), os.environ["RANK"] == "0"
     if store is None:
         return first
-    key = f"seqtrain/told/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}"
-    try:
-        store.wait([key], timedelta(seconds=LINGER if lost else 0.0 if first else LEAD) + timedelta(milliseconds=1))
-    except RuntimeError:  # nobody has
-        return bool(store.add(key, 1) == 1)
+    key = attempt("told")
+    deadline = time.monotonic() + (LINGER if lost else 0 if first else LEAD)
+    while not store.check([key]):
+        if time.monotonic() >= deadline:
+            return bool(store.add(key, 1) == 1)
+        time.sleep(0.05)
     if lost:
         time.sleep(LINGER)  # the launcher ends this process as soon as it sees the other's end
     return False
 
 
-def launcher_store() -> "TCPStore | None":
+def attempt(name: str) -> str:
+    """A name in the launcher's store, which stays the same one when the launcher starts its processes again."""
+    return f"seqtrain/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}/{name}"
+
+
+def launcher_store(patience: timedelta) -> "TCPStore | None":
     """Where processes can leave word for one another even when they are in no group, if a launcher keeps one."""
-    from torch.distributed import TCPStore  # type: ignore[attr-defined]  # not in its __all__
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]  # exported unsaid
 
     if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
         return None
     try:
         address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-        return TCPStore(address, port, is_master=False, timeout=timedelta(seconds=LINGER))
+        return TCPStore(address, port, is_master=False, timeout=patience)
     except (RuntimeError, KeyError):  # the launcher has gone
         return None

@@ -128,9 +128,8 @@ def scheduler_job() -> str | None:
     """The job that this process belongs to: of a cluster's scheduler, or of a launcher that restarts processes."""
     launched = os.environ.get("TORCHELASTIC_RUN_ID")
     if launched is not None and os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0") != "0":
-        # A launcher that was given no name calls every job of its "none"; the process that starts ours tells which.
-        launched = f"{launched}/{os.getppid()}"
-        return os.environ.get("SLURM_JOB_ID", launched)
+        # Many launchers call their job "none"; the process that starts ours tells them apart.
+        return os.environ.get("SLURM_JOB_ID", f"{launched}/{os.getppid()}")
     return os.environ.get("SLURM_JOB_ID")
 
 

@@ -48,6 +48,11 @@ class Saver:
         self._thread = Thread(target=self._write, args=(copied(state), best, top), name="saver")
         self._thread.start()
 
+    @property
+    def busy(self) -> bool:
+        """Whether something is being written now."""
+        return self._thread is not None and self._thread.is_alive()
+
     def wait(self) -> None:
         """Returns when nothing is being written.
 

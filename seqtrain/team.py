@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, distributed, nn
 
 from seqtrain.errors import ConfigError, ProcessLostError
-from seqtrain.launcher import in_team
+from seqtrain.launcher import attempt, in_team, launcher_store
 from seqtrain.signals import STOPPING, StopFlag
 
 PATIENCE = timedelta(hours=2)
@@ -185,7 +185,13 @@ def gathered(device: torch.device) -> Iterator[Team]:
         torch.cuda.set_device(device)
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     with together():
-        distributed.init_process_group(backend, timeout=PATIENCE)
+        store = launcher_store(PATIENCE)
+        if store is None:
+            distributed.init_process_group(backend, timeout=PATIENCE)
+        else:  # torch itself would take up what an attempt before this one left in it
+            own = distributed.PrefixStore(attempt("group"), store)  # type: ignore[attr-defined]  # exported unsaid
+            rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+            distributed.init_process_group(backend, store=own, rank=rank, world_size=size, timeout=PATIENCE)
     yield Team(distributed.get_rank(), distributed.get_world_size(), int(os.environ.get("LOCAL_RANK", "0")))
     distributed.destroy_process_group()  # after a failure the others may not answer any more
 

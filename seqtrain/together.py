@@ -1,4 +1,4 @@
-"""Runs that ask for several processes: composed and checked once here, then trained by readers of the folder."""
+"""Runs that ask for several processes: composed and checked once, then trained by processes that read the folder."""
 
 import sys
 from pathlib import Path
@@ -28,7 +28,7 @@ def start_together(tree: Tree, overrides: list[str], folder: Path) -> int | None
         return None
     check(config)
     if not config.trainer.dry_run:
-        folder = reserve(folder)
+        folder = reserve(folder.absolute())
         write_config(folder, config, tree, overrides)
         return launch(["resume", str(folder)], devices)
     with TemporaryDirectory(prefix="seqtrain-") as scratch:

@@ -18,7 +18,7 @@ from seqtrain.evaluator import Evaluator
 from seqtrain.model import Model
 from seqtrain.models import build_model
 from seqtrain.restoring import restore_task, restore_weights
-from seqtrain.run_folder import read_tree
+from seqtrain.run_folder import CONFIG, read_tree
 from seqtrain.spec import Align
 from seqtrain.tasks import Split, Task
 from seqtrain.tasks.class_scores import ClassScore
@@ -236,13 +236,24 @@ def load(
     from seqtrain.cli.resume import find_run
 
     folder = find_run(str(run))
-    config = build_config(_with_options(read_tree(folder), options or {}))
+    config = _configured(folder, options or {})
     where = pick_device(device)
     restore_task(config.task, folder)
     with torch.random.fork_rng(devices=[]):  # the first weights are drawn, only to be replaced
         model = build_model(config.model, config.task.spec, config.decoder)
     step = restore_weights(model, folder, checkpoint)
     return Trained(folder, replace(config, device=str(where)), config.task, model.to(where).eval(), where, step)
+
+
+def _configured(folder: Path, options: Mapping[str, Any]) -> RunConfig:
+    """What a run folder's configuration describes, with other values for some options."""
+    try:
+        return build_config(_with_options(read_tree(folder), options))
+    except ConfigError as error:
+        if options:
+            _configured(folder, {})  # the folder's own faults first
+            raise
+        raise CheckpointError(f"{folder / CONFIG}: {error}") from None
 
 
 def _with_options(tree: Tree, options: Mapping[str, Any]) -> Tree:

@@ -26,6 +26,7 @@ const seen = [];
   if (node.nodeType === Node.TEXT_NODE) seen.push(node.textContent);
   if (["STYLE", "SCRIPT", "TEMPLATE"].includes(node.nodeName)) return;
   if (node.shadowRoot) walk(node.shadowRoot);
+  if (node.nodeName === "IFRAME" && node.contentDocument?.body) walk(node.contentDocument.body);
   node.childNodes.forEach(walk);
 })(document.body);
 return seen.join(" ");
@@ -72,9 +73,14 @@ class Browser:
         """Waits until the page shows all of these texts; returns all that it shows."""
         return self._until(lambda: self.text(), lambda shown: all(each in shown for each in texts), texts)
 
-    def find_media(self, count: int) -> list[str]:
-        """Waits until the page shows so many images and players; returns where they come from."""
-        return self._until(lambda: self.run(PICTURES), lambda shown: len(shown) >= count, f"{count} pictures")
+    def find_media(self, source: str, begin: bytes = b"") -> list[str]:
+        """Waits until the page shows images or players from addresses like that, whose content begins like that."""
+
+        def found() -> list[str]:
+            shown = [each for each in self.run(PICTURES) if source in each]
+            return [each for each in shown if not begin or urlopen(each, timeout=60).read(len(begin)) == begin]
+
+        return self._until(found, bool, (source, begin))
 
     def screenshot(self, path: Path) -> None:
         """Keeps what the window shows as PNG."""

@@ -104,11 +104,11 @@ def stopped_in_validation(bench: Workbench, team: Team) -> dict[str, Any]:
 
 
 def spoilt(trainer: Trainer, team: Team, step: int) -> None:
-    """Spoils the loss of the last process in one step, counted from 1."""
+    """Spoils the loss of the second process in one step, counted from 1."""
     task_loss = trainer.task.loss
 
     def loss(outputs, batch, smoothing=0.0):
-        spoil = trainer.progress.step + 1 == step and trainer.model.training and team.rank == team.size - 1
+        spoil = trainer.progress.step + 1 == step and trainer.model.training and team.rank == min(1, team.size - 1)
         return task_loss(outputs, batch, smoothing) * (math.nan if spoil else 1.0)
 
     trainer.task.loss = loss

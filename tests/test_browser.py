@@ -6,10 +6,23 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from browser import MISSING, Browser
 
+from seqtrain.picture import Picture, Sound
+from seqtrain.tensorboard import EventFile
+
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(MISSING is not None, reason=str(MISSING))]
+
+PLAYS = """
+const sound = new Audio(arguments[0]);
+return new Promise((done) => {
+  sound.onloadedmetadata = () => done(sound.duration);
+  sound.onerror = () => done(null);
+});
+"""
+"""How many seconds a sound lasts that the browser can play; null if it can't."""
 
 SMALL = ["task.train_size=200", "task.val_size=60", "task.test_size=60", "model.hidden_size=8", "trainer.batch_size=20"]
 OFTEN = ["trainer.max_steps=12", "trainer.eval_every=6", "trainer.log_every=3", "trainer.watch_every=3"]
@@ -17,18 +30,22 @@ OFTEN = ["trainer.max_steps=12", "trainer.eval_every=6", "trainer.log_every=3", 
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory) -> Path:
-    """A run that has something for every page but those of sounds."""
-    folder = tmp_path_factory.mktemp("browser") / "run"
-    command = ["seqtrain", "model=attention_lstm", "task=sentiment", *SMALL, *OFTEN, f"run_dir={folder}"]
-    subprocess.run([sys.executable, "-m", *command], check=True, capture_output=True, cwd=folder.parent)
+def runs(tmp_path_factory) -> Path:
+    """A run that has something for nearly every page, and beside it half a second of sound and a film of six frames."""
+    folder = tmp_path_factory.mktemp("browser")
+    command = ["seqtrain", "model=attention_lstm", "task=sentiment", *SMALL, *OFTEN, f"run_dir={folder / 'run'}"]
+    subprocess.run([sys.executable, "-m", *command], check=True, capture_output=True, cwd=folder)
+    file = EventFile(folder / "sounds")
+    file.picture(1, Picture("sound-1", Sound(np.sin(np.arange(4000, dtype=np.float32) / 5), 8000)))
+    file.picture(1, Picture("film", np.arange(6, dtype=np.uint8)[:, None, None] * np.full((1, 24, 32), 40, np.uint8)))
+    file.close()
     return folder
 
 
 @pytest.fixture(scope="module")
-def address(run) -> Iterator[str]:
-    """A TensorBoard of the run, on a port that nobody else has."""
-    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(run), "--host=127.0.0.1", "--port=0"]
+def address(runs) -> Iterator[str]:
+    """A TensorBoard of both runs, on a port that nobody else has."""
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(runs), "--host=127.0.0.1", "--port=0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
         found = None
         for line in server.stderr:
@@ -56,14 +73,22 @@ def test_curves_are_grouped_by_what_they_are_of(browser, address):
 def test_pictures_are_shown_as_images(browser, address):
     browser.open(f"{address}#images")
     browser.find("best/confusion", "best/gradient-flow", "best/attention-1", "pictures/confusion")
-    assert len(browser.find_media(3)) >= 3
+    assert browser.find_media("plugin/images")
+
+
+def test_a_film_moves_and_a_sound_can_be_played(browser, address):
+    browser.open(f"{address}#audio")
+    browser.find("pictures/sound-1")
+    (source,) = browser.find_media("plugin/audio")
+    assert browser.run(PLAYS, source) == pytest.approx(0.5)
+    browser.open(f"{address}#images")
+    browser.find("pictures/film")
+    assert browser.find_media("plugin/images", b"GIF89a")
 
 
 def test_configuration_and_parts_are_text(browser, address):
     browser.open(f"{address}#text")
-    shown = browser.find("run/config", "run/parts", "hidden_size: 8")
-    assert "multiply-adds a step" in shown
-    assert "Embedding" in shown
+    browser.find("run/config", "run/parts", "hidden_size: 8", "multiply-adds a step", "Embedding")
 
 
 def test_the_table_of_runs_has_options_beside_metrics(browser, address):
@@ -87,7 +112,7 @@ def test_two_classes_have_a_curve_of_precision_by_recall(browser, address):
 
 def test_words_stand_at_their_vectors_in_the_projector(browser, address):
     browser.open(f"{address}#projector")
-    browser.find("Points:", "Dimension: 8")
+    browser.find("Points:", "Dimension:", "embeddings")
 
 
 def test_the_model_is_drawn_as_a_graph(browser, address):

@@ -1,4 +1,5 @@
 import errno
+import io
 import os
 import pickle
 import zipfile
@@ -155,3 +156,29 @@ def test_a_write_that_fails_midway_is_an_error_of_the_disk(tmp_path):
     with pytest.raises(OSError, match="No space left"):
         checkpoint.save(tmp_path, state_at(1))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"progress": [1, 2]},
+        {"progress": None},
+        {"progress": {"step": "many"}},
+        {"progress": {"step": -5}},
+        {"model": []},
+    ],
+)
+def test_what_has_no_model_or_step_is_no_checkpoint(tmp_path, change):
+    torch.save({"format": checkpoint.FORMAT, **STATE, **change}, tmp_path / "last.pt")
+    with pytest.raises(CheckpointError, match=r"last\.pt: not a seqtrain checkpoint \("):
+        checkpoint.load(tmp_path / "last.pt")
+
+
+def test_what_torch_finds_strange_in_a_hostile_file_is_not_said(tmp_path):
+    torch.save(STATE, tmp_path / "hostile.pt")
+    content = (tmp_path / "hostile.pt").read_bytes()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(tmp_path / "hostile.pt", "w") as new:
+        for name in old.namelist():
+            new.writestr(name, pickle.dumps(Payload(), protocol=4) if name.endswith("data.pkl") else old.read(name))
+    with pytest.raises(CheckpointError, match="damaged or no checkpoint"):
+        checkpoint.load(tmp_path / "hostile.pt")

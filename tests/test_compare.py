@@ -194,7 +194,7 @@ def test_folders_without_a_run_are_refused(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(CheckpointError, match="empty: holds no run"):
         compare([tmp_path / "empty"])
-    with pytest.raises(CheckpointError, match="none: no such folder"):
+    with pytest.raises(CheckpointError, match="none: no such run folder"):
         compare([tmp_path / "none"])
     with pytest.raises(CheckpointError, match="file: a file, not a run folder"):
         compare([tmp_path / "file"])

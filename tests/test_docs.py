@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from seqtrain.cli import COMMANDS, main
+from seqtrain.cli import COMMANDS, main, sweep
+from seqtrain.cli.train import check_flags, composing, parse_flags
+from seqtrain.sweeps import cluster, search
 
 REPOSITORY = Path(__file__).parents[1]
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -30,7 +32,10 @@ def test_the_tables_of_words_are_up_to_date():
 def test_every_command_line_is_understood(arguments, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     command = arguments[0] if arguments[0] in COMMANDS else "train"
-    if command in ("list", "data", "doctor") or arguments[0].startswith("-s"):
+    if command in ("list", "data", "doctor") or arguments[0].startswith(("-s", "--")):
+        return
+    if "-m" in arguments:
+        assert is_understood_as_a_sweep(arguments, monkeypatch)
         return
     if command in ("train", "lr_find"):
         overrides = [each for each in arguments if each != command]
@@ -39,6 +44,21 @@ def test_every_command_line_is_understood(arguments, tmp_path, monkeypatch, caps
         return
     assert main(arguments) == 2  # for want of a run alone
     assert re.search(r"no run below outputs|no such run folder|not a run", capsys.readouterr().err)
+
+
+def is_understood_as_a_sweep(arguments: list[str], monkeypatch) -> bool:
+    """Whether a sweep's jobs can be planned, as if every extra and every cluster were here."""
+    monkeypatch.setattr(cluster, "which", lambda name: name)
+    for module in (cluster, search):
+        monkeypatch.setattr(module, "find_spec", lambda name: name)
+    flags = parse_flags(arguments)
+    check_flags(flags)
+    sweep.check_arguments(flags)
+    with composing(flags):
+        choice, _ = sweep.chosen(flags.overrides)
+        jobs = sweep.jobs_told(sweep.parse(flags.overrides), choice)
+        sweep.plan(jobs[0], 0)
+    return len(jobs) > 1
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

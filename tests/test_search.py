@@ -131,6 +131,8 @@ def test_a_search_that_was_cut_off_goes_on_with_the_trial_under_way(crew):
     assert [trial.state.name for trial in study().get_trials()] == ["COMPLETE"] * 4
     assert main(["resume", "s"]) == 0  # there is nothing left to do
     assert len(crew.started) == 5
+    assert main(["resume", "s", "sweep.trials=5"]) == 0
+    assert len(crew.started) == 6
 
 
 def test_what_failed_is_tried_again_when_the_search_goes_on(crew):
@@ -209,6 +211,8 @@ def test_a_combination_that_makes_no_run_is_told_and_passed_over(crew, capsys, m
     assert main([*SEARCH, RATE, "sweep.trials=3"]) == 1
     assert "model.hidden_size=7: not even" in capsys.readouterr().err
     assert len(crew.started) == 2
+    assert main(["resume", "s"]) == 1
+    assert [job.status for job in Manifest.load(Path("s")).jobs].count("failed") == 1
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,7 @@ def test_a_model_that_cannot_be_drawn_says_why(tmp_path, capsys):
 TREE = {
     "model": {"_target_": "seqtrain.models.RecurrentSpec", "hidden_size": 8, "bidirectional": False, "merge": None},
     "optimizer": {"_target_": "seqtrain.optimizer.AdamW", "lr": 0.002, "betas": [0.9, 0.999]},
-    "trainer": {"batch_size": 64, "max_epochs": 10, "num_workers": 2},
+    "trainer": {"batch_size": 64, "max_epochs": 10, "num_workers": 2, "log_every": 3},
     "seed": 3,
     "model_name": "lstm",
     "task_name": "sine",
@@ -175,7 +175,7 @@ def test_the_options_that_matter_are_those_that_always_do_and_those_typed():
         "trainer.batch_size": 64,
     }
     typed = ["+model.bidirectional=false", "optimizer.betas=[0.9,0.999]", "run_dir=x", "trainer.max_epochs=10"]
-    shown = hyperparameters(TREE, [*typed, "trainer.num_workers=2", "model.merge=null", "model=lstm"])
+    shown = hyperparameters(TREE, [*typed, "trainer.num_workers=2", "trainer.log_every=3", "model.merge=null"])
     assert shown == hyperparameters(TREE, []) | {
         "model.bidirectional": "false",
         "optimizer.betas": "[0.9, 0.999]",

@@ -21,7 +21,6 @@ def main(arguments: list[str]) -> int:
     data.add_argument(
         "--split",
         choices=["train", "val", "test"],
-        default="val",
         help="default: val; train is read as in training, with dropped words and changed sounds",
     )
     data.add_argument(
@@ -31,8 +30,9 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_intermixed_args(arguments)
 
     trained = loaded(options)
-    scores = trained.evaluate(options.file or options.split, options.batch_size)
-    name = " ".join(map(str, options.file)) if options.file else options.split
+    split = options.split or "val"  # no default of the parser's: it would take `--split val` for not given
+    scores = trained.evaluate(options.file or split, options.batch_size)
+    name = " ".join(map(str, options.file)) if options.file else split
     if options.json:
         sys.stdout.write(json.dumps(content(trained, scores, name, options.checkpoint), indent=2) + "\n")
         return 0

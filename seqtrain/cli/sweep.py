@@ -137,7 +137,7 @@ def run_crew(manifest: Manifest, source: Source, crew: Crew, console: "Console")
     from seqtrain.report import shown
 
     done = sum(job.status in ("finished", "pruned") for job in manifest.jobs)
-    told = f"{source.total} jobs" + (f", {done} of them done" if done else "")
+    told = f"{source.total} job{'s' * (source.total != 1)}" + (f", {done} of them done" if done else "")
     console.print(f"{told}, {crew.describe()}; sweep {shown(manifest.folder)}", highlight=False, soft_wrap=True)
     return run_jobs(manifest, source, crew, console)
 

@@ -73,7 +73,7 @@ class Board:
     def stop(self, signal: str, count: int) -> None:
         """Says that the sweep was asked to stop."""
         self.stopping = True
-        self.say(f"{signal}: {count} running jobs save and end; once more ends them at once", "yellow")
+        self.say(f"{signal}: running jobs save and end ({count}); once more ends them at once", "yellow")
 
     def show(self, running: "Sequence[Running]") -> None:
         """Draws the jobs that run, on a terminal."""

@@ -104,6 +104,8 @@ class Manifest:
             summary = read_json(self.path(job) / "summary.json")
             if summary.get("status") == "finished":
                 job.status, job.reason = "finished", ""
+            elif not (self.path(job) / KEPT[0]).exists():  # a search drew what makes no run
+                job.status = "failed"
             elif job.status == "failed" or summary.get("status") == "failed":
                 clear(self.path(job))
                 job.status, job.reason = "waiting", ""

@@ -60,7 +60,7 @@ def test_last_is_a_run_too(capsys):
 @pytest.mark.usefixtures("runs")
 def test_errors_are_one_line(capsys):
     for arguments, text in (
-        (["nowhere"], "nowhere: no such folder"),
+        (["nowhere"], "nowhere: no such run folder"),
         (["outputs", "--metric", "msee"], "did you mean mse?"),
         (["outputs", "--plot", "no/a.png"], "no/a.png: can't be written"),
     ):

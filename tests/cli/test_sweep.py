@@ -176,7 +176,7 @@ def test_ctrl_c_lets_the_jobs_save_and_says_how_to_go_on(crew, capsys):
     assert all(process.asked_to_stop and not process.killed for process in crew.processes)
     assert list(statuses("s").values()) == ["stopped", "stopped", "waiting"]
     told = capsys.readouterr().out
-    assert "SIGINT: 2 running jobs save and end" in told
+    assert "SIGINT: running jobs save and end (2)" in told
     assert "go on with: seqtrain resume s" in told
 
 

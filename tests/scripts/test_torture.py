@@ -15,7 +15,7 @@ STATE = {"model": {"weight": torch.arange(5.0)}, "progress": {"step": 3, "second
 
 @pytest.fixture
 def runs(tmp_path, monkeypatch):
-    monkeypatch.setattr(torture_children, "scalars", lambda run: {})
+    monkeypatch.setattr(torture_children, "scalars", lambda _: {})
     for name in ("one", "other"):
         checkpoint.save(tmp_path / name / "checkpoints", STATE, best=True)
         (tmp_path / name / "metrics.jsonl").write_text('{"step": 3, "seconds": 1}\n{"step": 2, "test/loss": 1}\n')

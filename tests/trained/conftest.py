@@ -18,6 +18,7 @@ SIZES = ["task.train_size=40", "task.val_size=12", "task.test_size=12"]
 SPEECH = ["task=speech", "task.mels=10", "task.train_size=90", "task.val_size=8", "task.test_size=8"]
 KINDS: dict[str, list[str]] = {
     "sentiment": ["task=sentiment", *SIZES],
+    "averaged": ["task=sentiment", "trainer.ema=0.5", "trainer.label_smoothing=0.2", *SIZES],
     "ner": ["task=ner", *SIZES],
     "crf": ["task=ner", "task.crf=true", "task.characters=false", *SIZES],
     "translation": ["model=seq2seq_attention", "task=translation", "decoder.beam_size=2", *SIZES],

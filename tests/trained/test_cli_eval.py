@@ -45,7 +45,7 @@ def refused(capsys):
 
 
 @pytest.mark.parametrize(
-    "kind", ["sentiment", "ner", "translation", "text", "apart", "digits", "moving_mnist", "adding"]
+    "kind", ["sentiment", "averaged", "ner", "translation", "text", "apart", "digits", "moving_mnist", "adding"]
 )
 def test_the_runs_own_figures_come_out(scored, run_of, kind):
     summary = json.loads((run_of(kind) / "summary.json").read_text())

@@ -206,6 +206,25 @@ def test_what_is_no_run_is_one_line(command, capsys):
         assert "run" in error
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["predict"], "predict: the following arguments are required: RUN"),
+        (["predict", "last", "--batchsize", "3"], "unrecognized arguments: --batchsize 3; did you mean --batch-size?"),
+        (["predict", "last", "--checkpoint", "newest"], "--checkpoint: invalid choice: 'newest'"),
+        (["eval", "last", "--split", "tset"], "eval: argument --split: invalid choice: 'tset' (choose from 'train'"),
+        (["eval", "last", "--split", "val", "--file", "a"], "not allowed with argument --split"),
+        (["generate", "last", "--seed", "x"], "generate: argument --seed: invalid int value: 'x'"),
+        (["generate", "last", "--steps"], "argument --steps: expected one argument; see seqtrain generate --help"),
+    ],
+)
+def test_an_unknown_word_in_any_position_is_one_line(arguments, message, capsys):
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert message in error
+
+
 def test_help_answers_without_torch():
     code = "import sys; from seqtrain.cli import main\ntry: main([sys.argv[1], '--help'])\nexcept SystemExit: pass\n"
     for command in ("predict", "eval", "generate"):

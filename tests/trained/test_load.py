@@ -5,13 +5,14 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 import seqtrain
 from seqtrain import checkpoint
-from seqtrain.errors import CheckpointError, ConfigError, UserError
+from seqtrain.errors import ConfigError, UserError
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def test_the_newest_run_is_called_last(run, tmp_path, monkeypatch):
     assert seqtrain.load("last").folder == tmp_path / "outputs" / "day" / "one"
 
 
-def refused(run: str | Path, **options: str) -> str:
+def refused(run: str | Path, **options: Any) -> str:
     """What loading a run that can't be loaded says."""
     with pytest.raises(UserError) as error:
         seqtrain.load(run, **options)
@@ -140,7 +141,15 @@ def test_importing_the_package_loads_no_torch():
         seqtrain.nothing  # noqa: B018
 
 
-def test_a_folder_of_a_run_that_was_never_begun_names_what_is_missing(tmp_path):
-    (tmp_path / "config.yaml").write_text("a: 1\n")
-    with pytest.raises((CheckpointError, ConfigError)):
-        seqtrain.load(tmp_path)
+def test_a_configuration_that_cannot_be_is_named(run):
+    with (run / "config.yaml").open("a") as file:
+        file.write("invented: 1\n")
+    wrong = f"{run}/config.yaml: invented: unknown key"
+    assert refused(run) == wrong
+    assert refused(run, options={"task.lowercase": False}) == wrong
+
+
+def test_options_are_checked_as_on_the_command_line(run):
+    assert seqtrain.load(run, options={"task.lowercase": False}).config.task.lowercase is False
+    assert refused(run, options={"task.lowercas": 1}) == "task.lowercas: unknown key; did you mean task.lowercase?"
+    assert "beam_size" in refused(run, options={"decoder.beam_size": 3})

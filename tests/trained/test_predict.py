@@ -48,7 +48,7 @@ def validation_inputs(task: Any) -> list[Any]:
         case "Translation":
             return list(examples.pairs.sources)
         case "Sine":
-            return [window[: task.lookback, 0] for window in examples.window(everything).numpy()]
+            return [window[: task.lookback, 0] for window in np.asarray(examples.window(everything))]
         case "OwnSeries":
             values, starts = task._series.values, examples.first_row(everything)
             return [values[start : start + task.lookback] for start in starts[:: 1 + (len(task.scaler.told) > 9)]]
