@@ -33,6 +33,11 @@ def in_team() -> bool:
     return "RANK" in os.environ and int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
+def is_first() -> bool:
+    """Whether this process is the one that writes: the first of several, or one alone."""
+    return not in_team() or os.environ["RANK"] == "0"
+
+
 def launch(arguments: list[str], processes: int) -> int:
     """Runs `seqtrain` with these arguments as several processes of one run on this machine.
 
@@ -114,11 +119,11 @@ def is_spokesman(*, lost: bool) -> bool:
     Args:
         lost: Whether all that it knows is that another process has gone.
     """
-    store, first = launcher_store(timedelta(seconds=LINGER)), os.environ["RANK"] == "0"
+    store = launcher_store(timedelta(seconds=LINGER))
     if store is None:
-        return first
+        return is_first()
     key = attempt("told")
-    deadline = time.monotonic() + (LINGER if lost else 0 if first else LEAD)
+    deadline = time.monotonic() + (LINGER if lost else 0 if is_first() else LEAD)
     while not store.check([key]):
         if time.monotonic() >= deadline:
             return bool(store.add(key, 1) == 1)

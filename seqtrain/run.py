@@ -133,6 +133,11 @@ def train(
     state: checkpoint.Checkpoint | None,
 ) -> Outcome:
     """Prepares data and model, claims the folder, trains, and tests the best checkpoint."""
+    if config.trainer.devices > team.size:
+        raise ConfigError(
+            f"trainer.devices={config.trainer.devices}: a call from Python trains in its own process; "
+            f"use the command line, or torchrun"
+        )
     asked = config.trainer.batch_size
     config, model = prepared(config, device, team, console)
     task = config.task

@@ -6,6 +6,7 @@ once, by the count of all. What that forgoes is summing while the backward pass 
 """
 
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -34,6 +35,7 @@ class Team:
         rank: Which of them it is; the first is 0, and writes.
         size: How many they are.
         local_rank: Which of those on its machine it is.
+        heard: Raised by what this process alone has heard.
         stop: Raised on all of them at once, at the first agreement after one has heard a signal.
     """
 
@@ -42,7 +44,7 @@ class Team:
         self.size = size
         self.local_rank = local_rank
         self.stop = StopFlag()
-        self._heard = self.stop
+        self.heard = self.stop
         self._now = 0.0
         self._parent = os.getppid()
 
@@ -60,7 +62,7 @@ class Team:
 
     def heed(self, heard: StopFlag) -> StopFlag:
         """The flag to look at, where each process listens for signals by itself."""
-        self._heard = heard
+        self.heard = heard
         if self.size == 1:
             self.stop = heard
         return self.stop
@@ -70,8 +72,8 @@ class Team:
         if self.size == 1:
             return list(numbers)
         if os.getppid() != self._parent:  # whoever would forward signals is gone
-            self._heard.received = self._heard.received or "SIGHUP"
-        signals = [float(number.name == self._heard.received) for number in STOPPING]
+            self.heard.received = self.heard.received or "SIGHUP"
+        signals = [float(number.name == self.heard.received) for number in STOPPING]
         now = time.perf_counter() if self.first else 0.0
         sums = torch.tensor([*numbers, now, *signals], dtype=torch.float64)
         with together():
@@ -192,7 +194,13 @@ def gathered(device: torch.device) -> Iterator[Team]:
             own = distributed.PrefixStore(attempt("group"), store)  # type: ignore[attr-defined]  # exported unsaid
             rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
             distributed.init_process_group(backend, store=own, rank=rank, world_size=size, timeout=PATIENCE)
-    yield Team(distributed.get_rank(), distributed.get_world_size(), int(os.environ.get("LOCAL_RANK", "0")))
+    team = Team(distributed.get_rank(), distributed.get_world_size(), int(os.environ.get("LOCAL_RANK", "0")))
+    try:
+        yield team
+    except ProcessLostError:
+        if (name := team.heard.received) is not None:  # the launcher ends all because of one: there is no more to say
+            raise SystemExit(128 + signal.Signals[name]) from None
+        raise
     distributed.destroy_process_group()  # after a failure the others may not answer any more
 
 

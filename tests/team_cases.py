@@ -35,6 +35,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "overfitted": {"overfit_batches": 1},
     "patient": {"patience": 2, "min_delta": 0.05, "max_epochs": 20},
     "loaded ahead": {"num_workers": 1},
+    "watched and drawn": {"watch_every": 2, "pictures_every": 1},
 }
 """Trainings that end alike in any number of processes."""
 
@@ -62,7 +63,7 @@ def hear(trainer: Trainer, team: Team, rank: int, step: int) -> None:
 
     def interrupted(batches, count):
         if trainer.progress.step + 1 == step and team.rank == rank:
-            trainer.team._heard.received = "SIGTERM"
+            trainer.team.heard.received = "SIGTERM"
         return backward(batches, count)
 
     trainer.backward = interrupted
@@ -96,7 +97,7 @@ def stopped_in_validation(bench: Workbench, team: Team) -> dict[str, Any]:
 
     def interrupted(batch, memory, examples):
         if not trainer.model.training and team.first:
-            trainer.team._heard.received = "SIGUSR1"
+            trainer.team.heard.received = "SIGUSR1"
         return answer(batch, memory, examples)
 
     trainer.evaluator.answer = interrupted

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import team_cases
 import torch
+from rich.console import Console
 from workbench import CarriedSum, Chunks, Ragged, stop_at, weights
 
 from seqtrain import checkpoint
 from seqtrain.batch import length_mask
 from seqtrain.errors import ConfigError
 from seqtrain.loader import eval_loader, train_loader
-from seqtrain.run import check_processes
+from seqtrain.run import check_processes, start
 from seqtrain.runlog import RunLog
 from seqtrain.signals import StopFlag
 from seqtrain.silent_log import SilentLog
@@ -215,6 +216,13 @@ def test_processes_that_can_not_be_are_refused(monkeypatch):
     check_processes(TrainerConfig(devices=2))
     with pytest.raises(ConfigError, match=r"trainer.devices=4: 2 processes were started; say trainer.devices=2"):
         check_processes(TrainerConfig(devices=4))
+
+
+def test_a_call_from_python_starts_no_processes(compose, tmp_path):
+    tree = compose("model=gru", "task=sine", "trainer.devices=2")
+    with pytest.raises(ConfigError, match=r"trainer.devices=2: a call from Python trains in its own process"):
+        start(tree, [], tmp_path / "run", Console(quiet=True))
+    assert not (tmp_path / "run").exists()
 
 
 def test_each_process_has_a_device_of_its_own(monkeypatch):

@@ -37,11 +37,12 @@ def go_on(folder: Path, overrides: list[str]) -> int:
     """Resumes the run of a folder, in this process or in as many as it asks for; the exit code."""
     from rich.console import Console
 
+    from seqtrain.launcher import is_first
     from seqtrain.run import resume
     from seqtrain.together import resume_together
 
     code = resume_together(folder, overrides)
-    return exit_code(resume(folder, Console(), overrides)) if code is None else code
+    return exit_code(resume(folder, Console(quiet=not is_first()), overrides)) if code is None else code
 
 
 def find_run(name: str) -> Path:

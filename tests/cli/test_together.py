@@ -146,3 +146,19 @@ def test_a_process_that_is_killed_ends_all_with_one_line(tmp_path):
     assert process.returncode == 128 + signal.SIGKILL, out + errors
     (line,) = errors.splitlines()
     assert line.startswith("seqtrain: process 1 of 2 was ended by SIGKILL; if memory ran out, lower trainer.batch_size")
+
+
+def test_processes_without_their_launcher_save_and_end(tmp_path):
+    process = started(tmp_path)
+    process.kill()
+    process.communicate(timeout=LONGEST)
+    deadline = time.monotonic() + LONGEST
+    while summary(tmp_path / "run")["status"] == "running":
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert summary(tmp_path / "run")["ended_by"] == "SIGHUP"
+
+
+def test_a_finished_run_is_shown_once(alone, tmp_path):
+    done = run([*TORCHRUN, "-m", "seqtrain", "resume", str(alone)], tmp_path)
+    assert done.stdout.count("finished (max_epochs)") == 1
