@@ -209,7 +209,9 @@ def configurations(torture: Any, template: Path) -> None:
         shutil.copytree(template, run)
         hostile = n % 5 == 0
         target = targets[n // 5 % len(targets)]
-        content = whole.replace(b"seqtrain.tasks.Sine", target.encode()) if hostile else damaged(whole, torture.rng)
+        content = (
+            whole.replace(b"seqtrain.tasks.Translation", target.encode()) if hostile else damaged(whole, torture.rng)
+        )
         (run / "config.yaml").write_bytes(content)
         tried(
             torture, ["resume", str(run)], "hostile _target_" if hostile else "damaged config", may_train_on=not hostile

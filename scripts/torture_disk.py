@@ -80,8 +80,9 @@ def attempt(
     said = output.read_text()
     full = code != 0 or "warning" in said or "No space" in error
     outcome = f"on_save_error={answer}: code {code}" + (", with warnings" if "warning" in said else "")
+    print(f"{room}, {outcome}", flush=True)
     seen[outcome] += 1
-    if code not in (0, 2) or (code == 2 and not told(child)):
+    if code not in (0, 2) or (code == 2 and not told(child)) or (code == 0 and error):
         failures.append(f"{outcome}, {room}: {error[-400:]}")
     failures += [f"{outcome}, {room}: {line}" for line in unreadable(run)]
     subprocess.run(["mount", "-o", f"remount,{LARGE}", str(run.parent)], check=True)

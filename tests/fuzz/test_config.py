@@ -99,7 +99,7 @@ WORDS_OF_OVERRIDES = [
 ]  # fmt: skip
 
 
-@settings(max_examples=12)  # composing is slow
+@settings(max_examples=6)  # composing is slow
 @given(parts=st.lists(st.sampled_from(WORDS_OF_OVERRIDES), max_size=8))
 @example(parts=["task", "=", "sine"])
 @example(parts=["optimizer.lr", "=", "${", "seed", "}"])
