@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from importlib import import_module
-from importlib.metadata import entry_points
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -22,13 +21,11 @@ from seqtrain.errors import ConfigError
 from seqtrain.models.decoder_spec import DecoderSpec
 from seqtrain.models.model_spec import ModelSpec
 from seqtrain.optimizer import OptimizerSpec
+from seqtrain.plugins import PLUGINS, plugins
 from seqtrain.scheduler import SchedulerSpec
 from seqtrain.tasks.task import Task
 from seqtrain.trainer_config import TrainerConfig
 from seqtrain.typos import UnknownKeyError, did_you_mean, join, leaves
-
-PLUGINS = "seqtrain.plugins"
-"""The entry-point group in which an installed package declares that its classes may be named by `_target_`."""
 
 Tree = dict[str, Any]
 T = TypeVar("T")
@@ -135,7 +132,7 @@ def resolve(target: object, path: str) -> type:
     """The class behind a dotted name, of seqtrain or of a package that declares itself a plugin of it."""
     package, _, name = str(target).rpartition(".")
     root = package.partition(".")[0]
-    if root != "seqtrain" and root not in {entry.value.partition(".")[0] for entry in entry_points(group=PLUGINS)}:
+    if root != "seqtrain" and root not in plugins():
         raise ConfigError(
             f"{path}={target}: only classes of seqtrain and of installed packages that declare "
             f"an entry point in {PLUGINS!r} are built"

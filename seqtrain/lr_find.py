@@ -212,7 +212,7 @@ def range_test(trainer: Trainer, steps: int) -> Curve:
         loss = float(window.loss) / max(window.count, 1)
         if fault is not None or not math.isfinite(loss):
             break
-        curve.rates.append(trainer.optimizer.param_groups[0]["lr"])
+        curve.rates.append(trainer.stepper.rate)
         curve.losses.append(loss)
         curve.untrained.append(hardness)
         running = RECENT * running + (1 - RECENT) * loss

@@ -71,7 +71,7 @@ class Trained:
             trained.predict(Path("reviews.tsv"))
 
         Args:
-            inputs: A file, or what the task reads: texts, lists of words, sounds, series, films.
+            inputs: A file, or what the task reads: texts, lists of words, sounds, series, films. A text alone is one.
 
         Raises:
             DataError: If one can't be read; names it.
@@ -161,6 +161,7 @@ class Trained:
             return self.task.own_inputs(self.config.data_dir, self.config.seed)
         if isinstance(inputs, Path):
             return self.task.new_inputs(Source(inputs))
+        inputs = [inputs] if isinstance(inputs, str) else inputs
         return (Given(value, f"input {number}") for number, value in enumerate(inputs, 1))
 
     def _further(self, given: Given, ahead: str, steps: int | None) -> dict[str, Any]:

@@ -1,19 +1,16 @@
 """The one training loop: fit, train_step, evaluate."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from itertools import islice
 from typing import Any
 
 import torch
-from torch import nn
 
 from seqtrain import checkpoint
 from seqtrain.batch import Batch
 from seqtrain.checkpoint import rng_state, set_rng_state
 from seqtrain.device import pick_precision
-from seqtrain.ema import AveragedWeights
 from seqtrain.errors import CheckpointError, TrainingError
 from seqtrain.evaluator import Evaluator, Interrupted
 from seqtrain.feed import Feed
@@ -22,7 +19,7 @@ from seqtrain.gradient_flow import flow_picture
 from seqtrain.memory import out_of_memory_told
 from seqtrain.model import Model, State
 from seqtrain.monitor import Monitor
-from seqtrain.nonfinite import Guard, StepRecord, norms
+from seqtrain.nonfinite import Guard, StepRecord
 from seqtrain.optimizer import OptimizerSpec
 from seqtrain.progress import Progress, Window
 from seqtrain.runlog import RunLog
@@ -30,6 +27,7 @@ from seqtrain.saver import Saver
 from seqtrain.scheduler import Moment, SchedulerSpec
 from seqtrain.signals import StopFlag
 from seqtrain.silent_log import SilentLog
+from seqtrain.stepper import Stepper
 from seqtrain.tasks.task import Sample, Split, Task
 from seqtrain.team import Team
 from seqtrain.trainer_config import TrainerConfig
@@ -73,7 +71,6 @@ class Trainer:
         self.config = config
         self.model = model.to(device)
         self.task = task
-        self.scheduler = scheduler
         self.device = device
         self.log = log
         self.team = team or Team()
@@ -82,11 +79,7 @@ class Trainer:
         self.evaluator = Evaluator(self.model, task, device, self.precision, config.sequences, team=self.team)
         if config.compile:
             self.evaluator.network = torch.compile(self.model, dynamic=True)  # lengths differ from batch to batch
-        self.parameters = [p for p in self.model.parameters() if p.requires_grad]
-        self.optimizer = optimizer.build(self.model)
-        self.options = [{k: v for k, v in group.items() if k != "params"} for group in self.optimizer.param_groups]
-        self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == torch.float16)
-        self.ema = None if config.ema is None else AveragedWeights(self.parameters, config.ema)
+        self.stepper = Stepper(config, self.model, optimizer, scheduler, device=device, precision=self.precision)
         self.feed = Feed(config, task, seed, pin_memory=device.type == "cuda", share=self.team.share)
         epochs = None if config.max_epochs is None else config.max_epochs * self.feed.steps_per_epoch
         self.total_steps = min((n for n in (config.max_steps, epochs) if n is not None), default=None)
@@ -94,7 +87,7 @@ class Trainer:
         self.guard = Guard(
             self.model,
             eager=device.type == "cpu" or config.on_nonfinite != "stop",
-            scaled=self.scaler.is_enabled(),
+            scaled=self.precision == torch.float16,
         )
         self.saver = Saver(
             log.folder / checkpoint.FOLDER,
@@ -178,7 +171,7 @@ class Trainer:
                 self.update(record, count)
             else:
                 self.memory = memory
-            self.optimizer.zero_grad(set_to_none=True)
+                self.stepper.leave()
         self.window.steps += 1
         self.window.examples += examples
         self.progress.step += 1
@@ -200,34 +193,22 @@ class Trainer:
             with out_of_memory_told(moved):
                 outputs, self.memory = self.evaluator.answer(moved, self.memory, self.feed.train_examples)
                 loss = self.task.loss(outputs, moved, self.config.label_smoothing)
-                self.scaler.scale(loss / count).backward()
+                self.stepper.backward(loss / count)
             total += loss.detach()
-        loss = self.team.sum_gradients(self.parameters, total)
-        self.scaler.unscale_(self.optimizer)
-        gradients = [p.grad for p in self.parameters if p.grad is not None]
-        return StepRecord(self.progress.step + 1, [batch.indices for batch in batches], loss, total, norms(gradients))
+        loss = self.team.sum_gradients(self.stepper.parameters, total)
+        indices = [batch.indices for batch in batches]
+        return StepRecord(self.progress.step + 1, indices, loss, total, self.stepper.norms())
 
     def update(self, record: StepRecord, count: int) -> None:
-        """Clips the gradient and moves the weights."""
-        config, progress = self.config, self.progress
+        """Moves the weights, and counts the step."""
         moment = Moment(
-            step=progress.step,
+            step=self.progress.step,
             steps_per_epoch=self.feed.steps_per_epoch,
             total_steps=self.total_steps,
-            history=progress.history,
+            history=self.progress.history,
         )
-        factor = self.scheduler.factor(moment)
-        for group, options in zip(self.optimizer.param_groups, self.options, strict=True):
-            group["lr"] = factor * options["lr"]
         norm = torch.linalg.vector_norm(record.norms)
-        if config.clip_norm is not None:
-            nn.utils.clip_grads_with_norm_(self.parameters, config.clip_norm, norm)
-        if config.clip_value is not None:
-            nn.utils.clip_grad_value_(self.parameters, config.clip_value)
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        if self.ema is not None:
-            self.ema.update(progress.step + 1)
+        self.stepper.step(norm, moment)
         self.window.loss += record.loss
         self.window.grad_norm += norm
         self.window.count += count
@@ -244,7 +225,7 @@ class Trainer:
             Interrupted: If the run is asked to stop meanwhile.
         """
         try:
-            with self.kept_weights():
+            with self.stepper.kept_weights():
                 values = self.evaluator.evaluate(self.feed.examples(split), self.feed.evaluation(split))
         finally:
             self.model.train()
@@ -252,7 +233,7 @@ class Trainer:
 
     def samples(self, split: Split) -> Iterator[Sample]:
         """One whole split, answered batch by batch as it is asked for; leaves the model in evaluation mode."""
-        with self.kept_weights():
+        with self.stepper.kept_weights():
             yield from self.evaluator.samples(self.feed.examples(split), self.feed.evaluation(split, whole=True))
 
     # ---------------------------------------------------------------- once in a while
@@ -307,7 +288,7 @@ class Trainer:
             {
                 "train/loss": float(window.loss) / taken,
                 "train/grad_norm": float(window.grad_norm) / window.steps,
-                "train/lr": self.optimizer.param_groups[0]["lr"],
+                "train/lr": self.stepper.rate,
                 "train/examples_per_second": window.examples / max(window.seconds, 1e-9),
             },
         )
@@ -387,10 +368,6 @@ class Trainer:
         """Passes over the training data, the one that has begun as a fraction."""
         return self.progress.epoch + self.progress.batch / self.feed.batches_per_epoch
 
-    def kept_weights(self) -> AbstractContextManager[None]:
-        """A context in which the model has the weights that are validated and kept: averaged ones, if any are."""
-        return nullcontext() if self.ema is None else self.ema.in_place()
-
     def tick(self, *, training: bool) -> None:
         """Adds the time since the last tick to the run's, and to the window's if it was spent training."""
         self.team.agree()
@@ -403,17 +380,11 @@ class Trainer:
     # ---------------------------------------------------------------- state
 
     def state_dict(self) -> checkpoint.Checkpoint:
-        """All that the loop needs to go on bit for bit; plain containers and tensors.
-
-        The weights to use are under `model`; if they are averages, those in training are under `training_model`.
-        """
+        """All that the loop needs to go on bit for bit; plain containers and tensors."""
         memory = None if self.memory is None else tuple(part.cpu() for part in self.memory)
         memories, generators = zip(*self.team.gather((memory, rng_state())), strict=True)
         return {
-            "model": self.kept_model(),
-            "training_model": None if self.ema is None else self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "scaler": self.scaler.state_dict(),
+            **self.stepper.state_dict(),
             "memory": self.team.join_memories(memories),
             "progress": asdict(self.progress),
             "window": asdict(self.window)
@@ -422,11 +393,6 @@ class Trainer:
             "rng_of_others": list(generators[1:]),
         }
 
-    def kept_model(self) -> dict[str, Any]:
-        """The weights that are validated and kept."""
-        with self.kept_weights():
-            return self.model.state_dict()
-
     def load_state_dict(self, state: checkpoint.Checkpoint) -> None:
         """Goes back to where `state_dict` was taken; the optimizer's options stay as they are now.
 
@@ -434,14 +400,7 @@ class Trainer:
             CheckpointError: If the state is of another model, optimizer or format.
         """
         try:
-            self.model.load_state_dict(state["training_model"] or state["model"])
-            if self.ema is not None:
-                with self.kept_weights():
-                    self.model.load_state_dict(state["model"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            for group, options in zip(self.optimizer.param_groups, self.options, strict=True):
-                group.update(options)
-            self.scaler.load_state_dict(state["scaler"])
+            self.stepper.load_state_dict(state)
             memory = self.team.own_memory(state["memory"])
             self.memory = None if memory is None else tuple(part.to(self.device) for part in memory)
             self.progress = Progress(**state["progress"])
@@ -456,8 +415,7 @@ class Trainer:
     def take_best(self) -> None:
         """Takes the weights of the best checkpoint for good; the last ones, if none could be written."""
         self.saver.wait()
-        self.model.load_state_dict(self.team.tell(self.best_model))
-        self.ema = None
+        self.stepper.keep(self.team.tell(self.best_model))
 
     def best_model(self) -> dict[str, Any]:
         """The weights of the best checkpoint, or the last ones."""
@@ -467,7 +425,7 @@ class Trainer:
             if self.config.on_save_error == "stop":
                 raise
             self.log.warn(f"{error}; the last weights are tested instead")
-            weights = self.kept_model()
+            weights = self.stepper.kept_model()
         return weights
 
 

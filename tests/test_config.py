@@ -107,7 +107,7 @@ def test_an_installed_package_that_declares_itself_is_trusted(monkeypatch):
     from importlib.metadata import EntryPoint
 
     declared = [EntryPoint("mine", f"{__name__}:Inner", "seqtrain.plugins")]
-    monkeypatch.setattr("seqtrain.config.entry_points", lambda **_: declared)
+    monkeypatch.setattr("seqtrain.plugins.entry_points", lambda **_: declared)
     assert construct(object, {"_target_": f"{__name__}.Inner", "size": 5}, "group") == Inner(5)
 
 

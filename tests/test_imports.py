@@ -14,6 +14,8 @@ PACKAGE = Path(seqtrain.__file__).parent
 LEAVES = {"spec", "batch", "errors", "limits", "seeding", "model", "picture", "data"}
 MAY_IMPORT = {
     "spec": set(),
+    "plugins": set(),
+    "words": {"errors", "plugins"},
     "errors": set(),
     "seeding": set(),
     "limits": {"errors"},

@@ -58,6 +58,41 @@ def test_fp16_is_refused_on_a_cpu(trainer_of):
         trainer_of(amp="fp16")
 
 
+def scaled(trainer: Trainer) -> Trainer:
+    """The trainer with its gradients scaled as those of fp16 are; a CPU can do that much."""
+    trainer.stepper.scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    trainer.guard.scaled = True
+    return trainer
+
+
+def test_scaled_gradients_train_as_others_do(trainer_of):
+    plain, other = (trainer_of(name, max_epochs=2, dropout=0) for name in ("plain", "scaled"))
+    plain.fit()
+    scaled(other).fit()
+    for a, b in zip(weights(plain), weights(other), strict=True):
+        assert torch.allclose(a, b, rtol=1e-5, atol=1e-7)
+    assert checkpoint.load(other.saver.folder / checkpoint.LAST)["scaler"]["scale"] == 1024.0
+
+
+def test_a_scaled_gradient_that_overflows_costs_its_step_and_half_of_the_scale(trainer_of):
+    trainer = scaled(trainer_of(max_epochs=1, dropout=0))
+    before, bias = weights(trainer), trainer.model.readout.linear.bias
+    spoil = bias.register_hook(lambda gradient: gradient * math.inf)
+    take_step(trainer, 1, 4)
+    assert all(torch.equal(a, b) for a, b in zip(weights(trainer), before, strict=True))
+    assert trainer.stepper.scaler.get_scale() == 512.0
+    spoil.remove()
+    take_step(trainer, 1, 4)
+    assert not any(torch.equal(a, b) for a, b in zip(weights(trainer), before, strict=True))
+
+
+def test_a_broken_loss_is_skipped_with_scaled_gradients_too(trainer_of):
+    trainer = scaled(trainer_of(max_epochs=1, on_nonfinite="skip"))
+    broken_at(trainer, 2)
+    assert trainer.fit() == "max_epochs"
+    assert trainer.progress.left_out == [1]
+
+
 def test_evaluation_is_exact_whatever_the_batch_size(trainer_of):
     whole, uneven = (trainer_of(str(size), batch_size=size) for size in (SIZES[Split.VAL], 5))
     expected = whole.evaluate(Split.VAL)

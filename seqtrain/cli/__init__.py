@@ -27,6 +27,7 @@ COMMANDS = {
     "lr_find": "lr_find",
     "list": "list_words",
     "data": "data",
+    "doctor": "doctor",
 }
 """Each command and the module of this package whose `main(arguments)` it is."""
 

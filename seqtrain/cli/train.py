@@ -11,20 +11,33 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from seqtrain.errors import ConfigError
+from seqtrain.plugins import word_folders
 from seqtrain.typos import UnknownKeyError, did_you_mean, leaves
-from seqtrain.words import GROUPS, words
+from seqtrain.words import GROUPS, built_in, words
 
 ASKING = ("--help", "-h", "--hydra-help", "--version", "--cfg", "-c", "--info", "-i", "--shell-completion", "-sc")
 """Flags that ask something of Hydra instead of running anything."""
+
+
+class PluginWords(SearchPathPlugin):
+    """Shows Hydra the words of installed plugins; it would find such a class by itself in `hydra_plugins` only."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Adds their folders behind ours."""
+        for package, folder in word_folders().items():
+            search_path.append(package, f"file://{folder}")
 
 
 @dataclass
@@ -45,6 +58,7 @@ def main(arguments: list[str]) -> int:
         from seqtrain.cli.sweep import sweep
 
         return sweep(flags)
+    Plugins.instance().register(PluginWords)
     runs: list[Composed] = []
     refused: list[ConfigError] = []
 
@@ -94,14 +108,16 @@ def check_flags(flags: Flags) -> None:
     """Finds what Hydra would take silently, or complain of only after it has made folders.
 
     Raises:
-        ConfigError: For a file of --config-dir that a built-in hides, for hydra.run.dir, and for what acts on
-            a sweep where none is asked for.
+        ConfigError: For a file of a plugin or of --config-dir that a word of the same name hides, for hydra.run.dir,
+            and for what acts on a sweep where none is asked for.
     """
+    taken = {group: words(group) for group in GROUPS}
     if flags.config_dir is not None:
         for group in GROUPS:
             for file in sorted((flags.config_dir / group).glob("*.yaml")):
-                if file.stem in words(group):
-                    raise ConfigError(f"{file}: {group}={file.stem} is built in and would win; give it another name")
+                if file.stem in taken[group]:
+                    owner = "built in" if file.stem in built_in(group) else f"a plugin's ({taken[group][file.stem]})"
+                    raise ConfigError(f"{file}: {group}={file.stem} is {owner} and would win; give it another name")
     for override in flags.overrides:
         if override.startswith("hydra.run.dir="):
             raise ConfigError(
@@ -122,6 +138,7 @@ def composed(overrides: list[str]) -> Composed:
 def composing(flags: Flags) -> Iterator[None]:
     """A context in which `hydra.compose` sees what the command line would."""
     GlobalHydra.instance().clear()
+    Plugins.instance().register(PluginWords)
     with hydra.initialize_config_module("seqtrain.conf", version_base="1.3"):
         if flags.config_dir is not None:
             loader = GlobalHydra.instance().config_loader()

@@ -446,6 +446,11 @@ def test_values_of_another_kind_are_refused(run_of, kind):
         seqtrain.load(run_of(kind), device="cpu").predict([{"a": 1}])
 
 
+def test_one_text_is_one_input(run_of):
+    trained = seqtrain.load(run_of("sentiment"), device="cpu")
+    assert trained.predict("a fine film") == trained.predict(["a fine film"])
+
+
 def test_nothing_is_read_before_it_is_asked_for(run_of):
     given = given_of(seqtrain.load(run_of("sentiment"), device="cpu"), ["none.txt"], None, None)
     assert iter(given) is given

@@ -64,8 +64,6 @@ def test_a_size_that_was_never_filled_in_is_no_truncation():
             "x/a.wav: holds samples that are infinite or not a number",
         ),
     ],
-    # Not by their bytes: some libraries write the time into a file, and workers must agree on names.
-    ids=lambda value: "" if isinstance(value, bytes) else None,
 )
 def test_what_is_no_sound_is_refused_by_name(content, message):
     with pytest.raises(DataError) as caught:
