@@ -145,7 +145,9 @@ def resources() -> Iterator[Finding]:
     asked = f" (OMP_NUM_THREADS={os.environ['OMP_NUM_THREADS']})" if "OMP_NUM_THREADS" in os.environ else ""
     told = f"{threads} for {available} cores{asked}"
     if threads > available:
-        yield Finding("resources", "threads", "warn", f"{told}: they wait for one another; set OMP_NUM_THREADS={available}")
+        yield Finding(
+            "resources", "threads", "warn", f"{told}: they wait for one another; set OMP_NUM_THREADS={available}"
+        )
     else:
         yield Finding("resources", "threads", "ok", told)
     try:
