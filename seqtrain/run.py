@@ -104,7 +104,7 @@ def resume(folder: Path, console: Console, overrides: list[str] | None = None) -
     tree = read_tree(folder)
     finished = read_finished(folder)
     if finished is not None and not overrides:
-        console.print(end_panel(finished, folder))
+        console.print(end_panel(finished, folder, build_config(tree).task))
         return Outcome(folder, finished, None)
     tree = changed(tree, overrides or [])
     config = build_config(tree)
@@ -218,7 +218,7 @@ def finish(config: RunConfig, trainer: Trainer, baseline: dict[str, float]) -> O
     if isinstance(log, RunLog):
         conclude(log, summary)
     if not config.trainer.dry_run:
-        log.say(end_panel(summary, log.folder))
+        log.say(end_panel(summary, log.folder, config.task))
     return Outcome(log.folder, summary, stop.received)
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, cast
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
 from rich.text import Text
 
 from seqtrain.errors import TrainingError
@@ -67,14 +69,15 @@ class RunLog:
     def scalars(self, step: int, epoch: float, seconds: float, values: dict[str, float]) -> None:
         """Records values, by names like `train/loss`, after a step."""
         self.latest |= values
-        line = f"step {step:>6}  epoch {epoch:6.2f}  " + "  ".join(
-            f"{name} {number(value)}" for name, value in values.items()
-        )
+        told = (f"{name} {number(value)}" for name, value in values.items())
+        pieces = [f"step {step:>6}", f"epoch {epoch:6.2f}", *told]
+        line = "  ".join(pieces)
         with self.writing():
             self.keep(step, epoch, seconds, values)
             self.plain.print(line, highlight=False, soft_wrap=True)
         if self.progress is None or any(name.startswith(("val/", "test/")) for name in values):
-            self.console.print(line, highlight=False, soft_wrap=True)
+            laid = line if not self.console.is_terminal else packed(pieces, self.console.width)
+            self.console.print(laid, highlight=False, soft_wrap=True)
 
     def watched(self, step: int, epoch: float, seconds: float, found: Watched) -> None:
         """Records what a step did layer by layer, without a line."""
@@ -131,7 +134,7 @@ class RunLog:
 
     def start_progress(self, step: int, total_steps: int | None, shown: Sequence[str]) -> None:
         """Shows a bar from here to the end, with the latest of these values, where the console is a terminal."""
-        if self.console.is_terminal:
+        if self.console.is_interactive:  # a terminal, and one that can move its cursor
             self.progress = StepProgress(self, step, total_steps, shown)
 
     def advance(self, step: int) -> None:
@@ -169,29 +172,22 @@ class RunLog:
 
 
 class StepProgress:
-    """A bar with the step, some of the latest values, the speed and the time that is left."""
+    """A bar with the step, some of the latest values, the speed and the time that is left, in one line of any width."""
 
     seconds_between_draws = 0.25
-    least_width_for_values = 72
+    speed = "train/examples_per_second"
 
     def __init__(self, log: RunLog, step: int, total_steps: int | None, shown: Sequence[str]) -> None:
         self.log = log
         self.shown = shown
         self.start = (time.perf_counter(), step)
         self.next_draw = 0.0
+        self.line = BarLine(total_steps)
         # The loop draws the bar itself: a drawing thread would take the interpreter from it mid-step.
-        columns = [CountColumn(), BarColumn(bar_width=None), TextColumn("[dim]{task.fields[pace]}")]
-        if log.console.width >= self.least_width_for_values:
-            columns.insert(2, TextColumn("{task.fields[headline]}"))
-        self.bar = Progress(
-            *columns,
-            console=log.console,
-            auto_refresh=False,
-            transient=True,
-            expand=True,
-        )
-        self.task = self.bar.add_task("", completed=step, total=total_steps, headline="", pace="")
-        self.bar.start()
+        self.bar = Live(self.line, console=log.console, auto_refresh=False, transient=True, vertical_overflow="crop")
+        self.advance(step)
+        self.next_draw = 0.0
+        self.bar.start(refresh=True)
 
     def advance(self, step: int) -> None:
         """Redraws the bar if the last drawing is old enough."""
@@ -199,28 +195,64 @@ class StepProgress:
         if now < self.next_draw:
             return
         self.next_draw = now + self.seconds_between_draws
-        seconds, steps = now - self.start[0], step - self.start[1]
-        total = self.bar.tasks[0].total
-        pace = f"{steps / seconds:.1f} steps/s" if seconds > 0 else ""
-        if total is not None and steps:
-            pace += f"  {clock((total - step) * seconds / steps)} left"
-        latest = self.log.latest
-        headline = "  ".join(f"{leaf(name)} {number(latest[name])}" for name in self.shown if name in latest)
-        self.bar.update(self.task, completed=step, headline=headline, pace=pace)
-        self.bar.refresh()
+        seconds, steps, latest = now - self.start[0], step - self.start[1], self.log.latest
+        pieces = {name: f"{leaf(name)} {number(latest[name])}" for name in self.shown if name in latest}
+        if steps and seconds > 0:
+            pieces["pace"] = f"{steps / seconds:.1f} steps/s"
+        if self.speed in latest:
+            pieces["speed"] = f"{brief(latest[self.speed])} examples/s"
+        if self.line.total is not None and steps:
+            pieces["left"] = f"{clock((self.line.total - step) * seconds / steps)} left"
+        self.line.show(step, pieces)
+        if self.bar.is_started:
+            self.bar.refresh()
 
     def close(self) -> None:
         """Leaves the terminal as it was."""
         self.bar.stop()
 
 
-class CountColumn(ProgressColumn):
-    """`12/100`, or `12` where the end isn't known."""
+class BarLine:
+    """`12/100 ━━━━━ loss 0.31  8.2 steps/s  0:10 left`: as many of the pieces as the width allows.
 
-    def render(self, task: Task) -> Text:
-        """The count as text."""
-        total = "" if task.total is None else f"/{int(task.total)}"
-        return Text(f"{int(task.completed)}{total}")
+    A piece keeps the most columns that it ever took, so that none comes and goes, or moves, as numbers change.
+    """
+
+    least_bar = 8
+
+    def __init__(self, total: int | None) -> None:
+        self.total = total
+        self.step = 0
+        self.pieces: dict[str, str] = {}
+        self.columns: dict[str, int] = {}
+
+    def show(self, step: int, pieces: dict[str, str]) -> None:
+        """What the next drawing shows: the pieces in their order, of which the last matters most, then the first."""
+        self.step, self.pieces = step, pieces
+        for name, text in pieces.items():
+            self.columns[name] = max(self.columns.get(name, 0), len(text))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        total = "" if self.total is None else f"/{self.total}"
+        count = f"{self.step:>{len(total) - 1}}{total}" if total else str(self.step)
+        free = options.max_width - 1 - len(count) - 1 - self.least_bar  # the last column stays free: some would wrap
+        kept = set()
+        for name in [*list(self.pieces)[-1:], *list(self.pieces)[:-1]]:
+            if free >= self.columns[name] + 2:
+                kept.add(name)
+                free -= self.columns[name] + 2
+        done = None if self.total is None else self.step / max(self.total, 1)
+        line = Table.grid(padding=0)
+        line.add_row(
+            Text(f"{count} "),
+            ProgressBar(total=None if done is None else 1.0, completed=done or 0, width=self.least_bar + free),
+            *(
+                Text(f"  {text:>{self.columns[name]}}", "dim" if name in ("pace", "speed", "left") else "")
+                for name, text in self.pieces.items()
+                if name in kept
+            ),
+        )
+        yield line
 
 
 def cut_rows(path: Path, step: int) -> None:
@@ -250,6 +282,26 @@ def finite(value: float) -> float | None:
 def number(value: float) -> str:
     """A value in four significant digits."""
     return f"{value:.4g}" if value == 0 or abs(value) < 1000 else f"{value:.0f}"
+
+
+def brief(value: float) -> str:
+    """A count in three digits: 950, 1.2k, 48k, 3.1M."""
+    for unit in ("", "k", "M"):
+        if value < 1000 or unit == "M":
+            break
+        value /= 1000
+    return f"{value:.1f}{unit}" if unit and value < 10 else f"{value:.0f}{unit}"
+
+
+def packed(pieces: Iterable[str], width: int) -> str:
+    """Pieces two spaces apart, none broken, in lines of this many columns; all but the first line are set in."""
+    lines: list[str] = []
+    for piece in pieces:
+        if lines and len(lines[-1]) + 2 + len(piece) <= width:
+            lines[-1] += f"  {piece}"
+        else:
+            lines.append(f"  {piece}" if lines else piece)
+    return "\n".join(lines)
 
 
 def clock(seconds: float) -> str:

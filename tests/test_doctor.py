@@ -41,7 +41,7 @@ def test_an_extra_is_there_or_not_or_only_in_part():
 
 
 def test_plugins_that_are_gone_and_words_that_clash_fail(monkeypatch):
-    def clash(group):
+    def clash(_group):
         raise ConfigError("model=gru is taken")
 
     monkeypatch.setattr(doctor, "plugins", lambda: ["json", "not_there_any_more"])

@@ -68,6 +68,7 @@ def test_the_yaml_has_every_option_with_its_default():
             assert f"\n{name}: " in text
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("example")
 def test_it_trains_resumes_and_predicts_with_the_words(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
