@@ -1,7 +1,8 @@
 """Which batches a run reads: of training from any position, of an evaluation whole, or a few where it is limited."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from seqtrain.batch import Batch, Examples
 from seqtrain.loader import WHOLE, eval_loader, train_loader
@@ -32,6 +33,12 @@ class Feed:
         batches = math.ceil(len(self.train_examples) / config.sequences)
         self.batches_per_epoch = min(batches, self.limit or batches)
         self.steps_per_epoch = math.ceil(self.batches_per_epoch / config.accumulate)
+
+    def steps(self, epoch: int, skip: int) -> Iterator[list[Batch]]:
+        """A pass over the share of the training data, from its batch `skip` on, by optimizer steps."""
+        batches = iter(self.training(epoch, skip))
+        while step := list(islice(batches, self.config.accumulate)):
+            yield step
 
     def training(self, epoch: int, skip: int) -> Iterable[Batch]:
         """A pass over the share of the training data, from its batch `skip` on."""

@@ -32,7 +32,7 @@ from seqtrain.runlog import RunLog
 from seqtrain.scheduler import Moment, SchedulerSpec
 from seqtrain.tasks.drawing import ACCENT, FAINT, INK, figure
 from seqtrain.team import Team
-from seqtrain.trainer import Trainer, grouped
+from seqtrain.trainer import Trainer
 
 DIVERGED = 4.0
 """How many times its least the running mean of the loss may be before it is given up, if it is above its start too."""
@@ -253,7 +253,7 @@ def endless(trainer: Trainer) -> Iterator[list[Batch]]:
     """The batches of one optimizer step after the other, through as many epochs as are asked for."""
     while True:
         progress = trainer.progress
-        yield from grouped(trainer.feed.training(progress.epoch, progress.batch), trainer.config.accumulate)
+        yield from trainer.feed.steps(progress.epoch, progress.batch)
 
 
 def suggested(curve: Curve) -> float | None:

@@ -1,8 +1,7 @@
 """The one training loop: fit, train_step, evaluate."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
-from itertools import islice
 from typing import Any
 
 import torch
@@ -132,7 +131,7 @@ class Trainer:
     def train_pass(self) -> str | None:
         """Trains on what is left of the pass over the training data; why the run ends, or None if it goes on."""
         progress = self.progress
-        for batches in grouped(self.feed.training(progress.epoch, progress.batch), self.config.accumulate):
+        for batches in self.feed.steps(progress.epoch, progress.batch):
             fault = self.train_step(batches)
             if fault is not None and self.left_out(fault):
                 return None
@@ -399,10 +398,3 @@ class Trainer:
             self.log.warn(f"{error}; the last weights are tested instead")
             weights = self.stepper.kept_model()
         return weights
-
-
-def grouped(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:
-    """The batches in lists of this size; the last may be shorter."""
-    iterator = iter(batches)
-    while group := list(islice(iterator, size)):
-        yield group
