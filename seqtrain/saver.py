@@ -33,6 +33,7 @@ class Saver:
         self.saved: int | None = None
         self._thread: Thread | None = None
         self._failed: OSError | None = None
+        self._unsaved = False
 
     def save(self, state: checkpoint.Checkpoint, *, best: bool, top: list[int]) -> None:
         """Takes a copy of the state and writes it; the state may change as soon as this returns.
@@ -47,6 +48,11 @@ class Saver:
             return
         self._thread = Thread(target=self._write, args=(copied(state), best, top), name="saver")
         self._thread.start()
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether the latest checkpoint that was to be written couldn't be."""
+        return self._unsaved
 
     @property
     def busy(self) -> bool:
@@ -65,6 +71,7 @@ class Saver:
         failed, self._failed = self._failed, None
         if failed is None:
             return
+        self._unsaved = True
         kept = f"the last one is of step {self.saved}" if self.saved else "none was written before"
         message = f"no checkpoint could be written to {self.folder} ({failed.strerror or failed}); {kept}"
         if self.warn is None:
@@ -75,6 +82,7 @@ class Saver:
         try:
             checkpoint.save(self.folder, state, best=best, top=top)
             self.saved = state["progress"]["step"]
+            self._unsaved = False
         except OSError as error:
             self._failed = error
         except Exception as error:  # a fault of ours must not die with the thread

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import threading
 import warnings
 from collections.abc import Iterable
 from functools import cached_property
@@ -46,6 +47,7 @@ class EventFile:
         """The writer, made when it is first needed: that loads TensorBoard."""
         from torch.utils.tensorboard import SummaryWriter
 
+        threading.excepthook = quiet_on_full_disks
         return SummaryWriter(self.folder, purge_step=self.purge_step)
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
@@ -172,3 +174,11 @@ def keep_vectors(folder: Path, name: str, vectors: Vectors) -> None:
         f'  metadata_path: "{name}-names.tsv"\n}}\n',
         encoding="utf-8",
     )
+
+
+def quiet_on_full_disks(failure: threading.ExceptHookArgs) -> None:
+    """Leaves an OSError of TensorBoard's writing thread to the next call of the writer, which raises it again."""
+    from tensorboard.summary.writer.event_file_writer import _AsyncWriterThread
+
+    if not (isinstance(failure.thread, _AsyncWriterThread) and isinstance(failure.exc_value, OSError)):
+        threading.__excepthook__(failure)

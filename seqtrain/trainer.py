@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any
 
 import torch
 
@@ -125,6 +124,9 @@ class Trainer:
         while end is None:
             end = self.train_pass()
         self.saver.wait()
+        if self.saver.unsaved:  # there may be room again
+            self.save(best=self.progress.best_step == self.progress.step)
+            self.saver.wait()
         self.log.stop_progress()
         return end
 
@@ -384,17 +386,17 @@ class Trainer:
             raise CheckpointError(f"the checkpoint doesn't fit this run's configuration: {reason}") from error
 
     def take_best(self) -> None:
-        """Takes the weights of the best checkpoint for good; the last ones, if none could be written."""
-        self.saver.wait()
-        self.stepper.keep(self.team.tell(self.best_model))
+        """Takes the weights of the best checkpoint for good.
 
-    def best_model(self) -> dict[str, Any]:
-        """The weights of the best checkpoint, or the last ones."""
+        Raises:
+            CheckpointError: If there is none, or it isn't of this model.
+        """
+        self.saver.wait()
+        path = self.saver.folder / checkpoint.BEST
+        state = self.team.tell(lambda: checkpoint.load(path))
+        if (step := state["progress"]["step"]) != self.progress.best_step:
+            self.log.warn(f"the best checkpoint couldn't be written; what is tested is the best before, of step {step}")
         try:
-            weights: dict[str, Any] = checkpoint.load(self.saver.folder / checkpoint.BEST)["model"]
-        except CheckpointError as error:
-            if self.config.on_save_error == "stop":
-                raise
-            self.log.warn(f"{error}; the last weights are tested instead")
-            weights = self.stepper.kept_model()
-        return weights
+            self.stepper.keep(state["model"])
+        except RuntimeError as error:
+            raise CheckpointError(f"{path}: of another model ({' '.join(str(error).split())})") from error

@@ -173,13 +173,29 @@ def test_a_full_disk_stops_the_run_and_the_last_checkpoint_is_good(train, monkey
     assert same(whole.folder, tmp_path / "run")
 
 
-@pytest.mark.parametrize("after", [0, 2])
-def test_a_run_can_go_on_without_a_disk(train, monkeypatch, console, after):
-    fail_to_save(monkeypatch, after)
+def test_a_run_can_go_on_without_a_disk(train, monkeypatch, console):
+    fail_to_save(monkeypatch, after=2)
     outcome = train("run", "trainer.max_epochs=4", "trainer.on_save_error=continue")
     assert outcome.summary["steps"] == 16
     assert set(outcome.summary["test"]) == {"loss", "mse", "mae"}
     assert "warning: no checkpoint could be written" in printed(console)
+    assert "what is tested is the best before, of step 8" in printed(console)
+
+
+def test_a_run_that_never_had_a_disk_does_not_pass_for_finished(train, monkeypatch, tmp_path):
+    fail_to_save(monkeypatch, after=0)
+    with pytest.raises(CheckpointError, match=r"best\.pt: no such checkpoint"):
+        train("run", "trainer.max_epochs=4", "trainer.on_save_error=continue")
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["status"] == "failed"
+
+
+def test_a_best_checkpoint_of_another_model_is_refused(train, console):
+    folder = train("run", "trainer.max_epochs=1").folder
+    path = folder / "checkpoints" / "best.pt"
+    state = torch.load(path, weights_only=True)
+    torch.save({**state, "model": {"readout.linear.weight": torch.zeros(2, 2)}}, path)
+    with pytest.raises(CheckpointError, match=r"best\.pt: of another model"):
+        resume(folder, console, ["trainer.max_epochs=1"])
 
 
 def test_a_record_that_can_not_be_written_is_told_once_or_stops_the_run(train, monkeypatch, console):
