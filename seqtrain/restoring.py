@@ -38,14 +38,11 @@ def restore_weights(model: Model, folder: Path, checkpoint: str) -> int:
     if not path.exists():
         raise CheckpointError(_missing(path))
     state = checkpoints.load(path)
-    weights, progress = state.get("model"), state.get("progress")
-    if not isinstance(weights, dict) or not isinstance(progress, dict):
-        raise CheckpointError(f"{path}: not a checkpoint of a run (it holds no model)")
     try:
-        model.load_state_dict(weights)
+        model.load_state_dict(state["model"])
     except RuntimeError:
-        raise CheckpointError(f"{path}: {_misfit(model, weights)}") from None
-    step: int = progress.get("step", 0)
+        raise CheckpointError(f"{path}: {_misfit(model, state['model'])}") from None
+    step: int = state["progress"]["step"]
     return step
 
 

@@ -193,6 +193,7 @@ def test_a_best_checkpoint_of_another_model_is_refused(train, console):
     folder = train("run", "trainer.max_epochs=1").folder
     path = folder / "checkpoints" / "best.pt"
     state = torch.load(path, weights_only=True)
+    path.unlink()  # it may be another name of last.pt
     torch.save({**state, "model": {"readout.linear.weight": torch.zeros(2, 2)}}, path)
     with pytest.raises(CheckpointError, match=r"best\.pt: of another model"):
         resume(folder, console, ["trainer.max_epochs=1"])

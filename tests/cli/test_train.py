@@ -71,6 +71,7 @@ def test_a_run_folder_holds_what_repeats_and_explains_the_run(undisturbed):
         "checkpoints/previous.pt",
         "checkpoints/best.pt",
         "plots/forecasts.png",
+        "plots/gradient-flow.png",
     }
 
 
@@ -101,7 +102,8 @@ def test_off_a_terminal_lines_are_plain(tmp_path):
     assert "\x1b" not in done.stdout
     assert any(line.startswith("step      2") and "train/loss" in line for line in done.stdout.splitlines())
     (run,) = (tmp_path / "outputs").glob("*/*-sine-gru")
-    assert f"tensorboard --logdir {run.relative_to(tmp_path)}" in "".join(done.stdout.split("│")).replace("\n", "")
+    assert str(run.relative_to(tmp_path)) in done.stdout
+    assert "tensorboard --logdir outputs" in done.stdout
 
 
 def test_a_run_killed_at_any_moment_and_resumed_ends_with_the_same_bits(undisturbed, tmp_path):
@@ -163,7 +165,7 @@ def test_a_run_stopped_before_its_first_checkpoint_starts_anew(undisturbed, tmp_
 def test_a_failed_run_says_why_and_keeps_its_checkpoints(tmp_path):
     arguments = [*SINE, *SMALL, "optimizer=sgd", "optimizer.lr=1e30", "trainer.clip_norm=null", "run_dir=run"]
     done = seqtrain(*arguments, cwd=tmp_path, expect=2)
-    assert "became infinite or NaN" in done.stderr
+    assert "of step 2 is infinite or NaN" in done.stderr
     assert done.stderr.count("\n") == 1
     assert summary(tmp_path / "run")["status"] == "failed"
 

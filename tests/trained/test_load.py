@@ -90,7 +90,7 @@ def test_a_checkpoint_without_a_model_is_refused(run):
     path = run / "checkpoints" / "best.pt"
     path.unlink()
     torch.save({"format": checkpoint.FORMAT}, path)
-    assert refused(run) == f"{path}: not a checkpoint of a run (it holds no model)"
+    assert refused(run) == f"{path}: not a seqtrain checkpoint (format {checkpoint.FORMAT} lacks 'model')"
 
 
 def test_a_damaged_checkpoint_is_refused(run):
