@@ -4,7 +4,7 @@ import json
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, cast
@@ -163,12 +163,15 @@ class RunLog:
         self.close()
 
     def close(self) -> None:
-        """Takes the bar away and closes the files; what TensorBoard still holds back may be lost on a full disk."""
+        """Takes the bar away and closes the files; says so if TensorBoard loses what it still holds back."""
         self.stop_progress()
         self.metrics.close()
         self.lines.close()
-        with suppress(OSError):
+        try:
             self.tensorboard.close()
+        except OSError as error:
+            lost = f"warning: the last events for TensorBoard couldn't be written ({error.strerror or error})"
+            self.console.print(Text(lost, "yellow"))
 
 
 class StepProgress:
