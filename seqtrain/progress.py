@@ -51,3 +51,10 @@ class Progress:
     reference: float | None = None
     stale: int = 0
     left_out: list[int] = field(default_factory=list)
+
+    def check(self, batches_per_epoch: int) -> None:
+        """Raises ValueError if no run of such epochs can have come to be here."""
+        places = (self.step, self.epoch, self.batch)
+        possible = all(type(place) is int and place >= 0 for place in places) and self.batch < batches_per_epoch
+        if not possible or self.step > self.epoch * batches_per_epoch + self.batch:
+            raise ValueError(f"step {self.step}, epoch {self.epoch} and batch {self.batch} are no place in this run")

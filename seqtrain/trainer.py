@@ -377,6 +377,7 @@ class Trainer:
             memory = self.team.own_memory(state["memory"])
             self.memory = None if memory is None else tuple(part.to(self.device) for part in memory)
             self.progress = Progress(**state["progress"])
+            self.progress.check(self.feed.batches_per_epoch)
             self.window = Window(**state["window"])
             generators = [state["rng"], *state.get("rng_of_others", [])]
             if self.team.rank < len(generators):

@@ -482,6 +482,24 @@ def test_a_state_of_another_model_is_refused(trainer_of):
         trainer_of("other").load_state_dict(state)
 
 
+@pytest.mark.parametrize(
+    "place",
+    [
+        {"step": 1 << 62},
+        {"epoch": -1},
+        {"batch": 10**9},
+        {"batch": -3},
+        {"step": "1"},
+        {"step": 7, "epoch": 1, "batch": 0},
+    ],
+)
+def test_a_state_from_nowhere_is_refused(trainer_of, place):
+    trainer = trainer_of()
+    state = trainer.state_dict()
+    with pytest.raises(CheckpointError, match="are no place in this run"):
+        trainer.load_state_dict({**state, "progress": state["progress"] | place})
+
+
 def test_the_seed_decides(trainer_of):
     ends = []
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
