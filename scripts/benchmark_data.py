@@ -88,7 +88,7 @@ def measure(task: str, batches: int) -> Measured | None:
     preparing = [milliseconds(lambda each=each: each.task.prepare(each.data_dir, 0)) / 1e3 for each in (first, second)]
     config, examples = second, second.task.examples(Split.TRAIN)
     model = build_model(config.model, config.task.spec, config.decoder)
-    optimizer = config.optimizer.build(list(model.parameters()))
+    optimizer = config.optimizer.build(model)
 
     def step(batch: object) -> None:
         outputs, _ = model(batch)
@@ -97,7 +97,7 @@ def measure(task: str, batches: int) -> Measured | None:
         optimizer.zero_grad(set_to_none=True)
 
     loading, stepping, real, padded = [], [], 0, 0
-    iterator = iter(train_loader(examples, config.trainer.batch_size, 0, 0))
+    iterator = iter(train_loader(examples, config.trainer.sequences, 0, 0))
     for _ in range(batches + 1):
         start = time.perf_counter()
         batch = next(iterator, None)

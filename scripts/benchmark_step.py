@@ -30,7 +30,6 @@ from torch.utils.data import DataLoader
 
 from seqtrain.batch import PAD
 from seqtrain.device import tune_allocator
-from seqtrain.loader import train_loader
 from seqtrain.models import RecurrentSpec, build_model
 from seqtrain.optimizer import AdamW
 from seqtrain.runlog import RunLog
@@ -121,8 +120,10 @@ def our_steps(task: Task, spec: RecurrentSpec, folder: Path) -> Iterator[None]:
     )
     log.start_progress(0, None, ("train/loss",))
     while True:
-        for batch in train_loader(trainer.train_examples, BATCH, 0, trainer.progress.epoch):
+        for batch in trainer.feed.training(trainer.progress.epoch, 0):
             trainer.train_step([batch])
+            if trainer.progress.batch == 0:
+                trainer.save()
             if trainer.progress.step % trainer.config.log_every == 0:
                 trainer.record_training()
             log.advance(trainer.progress.step)

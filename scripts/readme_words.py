@@ -7,7 +7,7 @@ python scripts/readme_words.py --check  exits with 1 if it isn't up to date
 import sys
 from pathlib import Path
 
-from seqtrain.words import summary, words
+from seqtrain.words import built_in, summary
 
 README = Path(__file__).parents[1] / "README.md"
 BEGIN, END = "<!-- words: written by scripts/readme_words.py -->\n", "<!-- end of words -->"
@@ -17,7 +17,7 @@ def tables() -> str:
     """A section for each group that a newcomer chooses from."""
     sections = []
     for group in ("model", "task", "optimizer", "scheduler"):
-        rows = "\n".join(f"| `{word}` | {summary(file)} |" for word, file in words(group).items())
+        rows = "\n".join(f"| `{word}` | {summary(file)} |" for word, file in built_in(group).items())
         sections.append(f"\n## {group.capitalize()}s\n\n| `{group}=` | |\n|---|---|\n{rows}\n")
     return "".join(sections) + "\n"
 

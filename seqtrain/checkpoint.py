@@ -4,20 +4,27 @@ A checkpoint is a torch zip archive of plain containers and tensors, so `torch.l
 opens it and nothing in it is ever executed. The zip's own CRC-32 of each record tells a damaged file.
 """
 
-import os
-import shutil
+import re
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 import torch
 
 from seqtrain.errors import CheckpointError
+from seqtrain.files import duplicate, replacing, sync_folder
 
-FORMAT = 1
-"""Version of the checkpoint's layout; a newer one is refused."""
+FORMAT = 2
+"""Version of the checkpoint's layout. An older one is brought forward, a newer one is refused."""
 
+FOLDER = "checkpoints"
 LAST, PREVIOUS, BEST = "last.pt", "previous.pt", "best.pt"
+TOP = "step-{step:08d}.pt"
+"""The name of one of the several best."""
+
+Checkpoint = dict[str, Any]
 
 
 def rng_state() -> dict[str, Any]:
@@ -32,83 +39,90 @@ def set_rng_state(state: dict[str, Any]) -> None:
         torch.cuda.set_rng_state_all(state["cuda"])
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replaces a file so that a reader, or a machine that stops, sees the old or the new one whole."""
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+def save(folder: Path, state: Checkpoint, *, best: bool = False, top: list[int] | None = None) -> None:
+    """Writes `last.pt`, keeps the one before as `previous.pt`, and gives it its other names.
 
+    Args:
+        folder: Made, if it isn't there.
+        state: Plain containers and tensors, with the step under `progress`.
+        best: Whether it becomes `best.pt` too.
+        top: The steps of the best checkpoints to keep by name, this one perhaps among them; others go.
 
-def save(folder: Path, state: dict[str, Any], best: bool) -> None:
-    """Writes `last.pt`, keeps the one before as `previous.pt`, and makes it `best.pt` too if it is.
-
-    Each file is whole at every moment: written under another name, flushed to disk, then renamed.
+    Raises:
+        OSError: If it can't be written. What was there before still is.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / (LAST + ".tmp")
-    with temporary.open("wb") as file:
-        torch.save({"format": FORMAT, **state}, file)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with replacing(folder / "new.pt") as file:
+            torch.save({"format": FORMAT, **state}, file)
+    except RuntimeError as error:
+        # torch's writer complains of its own when the file beneath it can't be written.
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from None
+        raise
     if (folder / LAST).exists():
         duplicate(folder / LAST, folder / PREVIOUS)
-    temporary.replace(folder / LAST)
+    (folder / "new.pt").replace(folder / LAST)
     if best:
         duplicate(folder / LAST, folder / BEST)
+    kept = {TOP.format(step=step) for step in top or []}
+    if (name := TOP.format(step=state["progress"]["step"])) in kept:
+        duplicate(folder / LAST, folder / name)
+    for path in folder.glob("step-*.pt"):
+        if path.name not in kept and re.fullmatch(r"step-\d{8,}\.pt", path.name):
+            path.unlink()
     sync_folder(folder)
 
 
-def duplicate(source: Path, target: Path) -> None:
-    """Makes target another name of the same bytes; they are never written in place, so both stay true."""
-    temporary = target.with_name(target.name + ".tmp")
-    temporary.unlink(missing_ok=True)
-    try:
-        temporary.hardlink_to(source)
-    except OSError:  # a file system without hard links
-        shutil.copyfile(source, temporary)
-    temporary.replace(target)
-
-
-def sync_folder(folder: Path) -> None:
-    """Flushes a folder's names to disk, so that a rename outlives a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def load(path: Path) -> dict[str, Any]:
+def load(path: Path) -> Checkpoint:
     """Reads one checkpoint onto the CPU, after checking that every byte of it is as written.
 
     Raises:
         CheckpointError: If it is missing, damaged, not a checkpoint, or of a newer format.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-        if damaged is not None:
-            raise CheckpointError(f"{path}: damaged (record {damaged} fails its checksum)")
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        check_records(path)
+        with catch_warnings():
+            simplefilter("ignore")  # what torch finds strange in a file is no line for the user
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such checkpoint") from None
     except CheckpointError:
         raise
     except Exception as error:  # the parsers of a damaged file raise nearly anything
         raise CheckpointError(f"{path}: damaged or no checkpoint ({type(error).__name__})") from error
-    if not isinstance(state, dict) or not isinstance(state.get("format"), int):
+    if not isinstance(state, dict) or type(state.get("format")) is not int:
         raise CheckpointError(f"{path}: not a seqtrain checkpoint")
     if state["format"] > FORMAT:
         raise CheckpointError(
             f"{path}: written by a newer seqtrain (format {state['format']}, this one reads {FORMAT}); upgrade seqtrain"
         )
+    try:
+        state = brought_forward(state)
+        model, step = state["model"], state["progress"]["step"]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{path}: not a seqtrain checkpoint (format {state['format']} lacks {error})") from error
+    if not isinstance(model, dict) or type(step) is not int or step < 0:
+        raise CheckpointError(f"{path}: not a seqtrain checkpoint (its model or step is none)")
     return state
 
 
-def load_newest(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
+def check_records(path: Path) -> None:
+    """Reads every record of the archive and compares it with its checksum.
+
+    Raises:
+        CheckpointError: If one differs, or is packed: torch packs nothing, and what is packed can unpack to any size.
+    """
+    with zipfile.ZipFile(path) as archive:
+        packed = [info.filename for info in archive.infolist() if info.compress_type != zipfile.ZIP_STORED]
+        if packed:
+            raise CheckpointError(f"{path}: not a seqtrain checkpoint (record {packed[0]} is compressed)")
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise CheckpointError(f"{path}: damaged (record {damaged} fails its checksum)")
+
+
+def load_newest(folder: Path) -> tuple[Checkpoint | None, list[str]]:
     """The newest checkpoint that is whole, and a warning for each that had to be passed over.
 
     Returns:
@@ -129,3 +143,24 @@ def load_newest(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
     if warnings:
         raise CheckpointError(f"no checkpoint in {folder} can be read: " + "; ".join(warnings))
     return None, []
+
+
+# -------------------------------------------------------------------- older formats
+
+
+def brought_forward(state: Checkpoint) -> Checkpoint:
+    """A checkpoint of any older format in today's."""
+    for version in range(state["format"], FORMAT):
+        state = MIGRATIONS[version](state)
+    return {**state, "format": FORMAT}
+
+
+def from_1(state: Checkpoint) -> Checkpoint:
+    """Format 1 knew no averaged weights, no schedule that looks at validations, and no steps that were left out."""
+    progress = dict(state["progress"])
+    progress |= {"history": [], "top": [], "validated": progress["step"], "left_out": []}
+    return {**state, "progress": progress, "training_model": None}
+
+
+MIGRATIONS: dict[int, Callable[[Checkpoint], Checkpoint]] = {1: from_1}
+"""How a checkpoint of each format becomes one of the next."""

@@ -10,27 +10,45 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from importlib import import_module
-from importlib.metadata import entry_points
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from omegaconf import OmegaConf
 
+from seqtrain import limits
 from seqtrain.errors import ConfigError
 from seqtrain.models.decoder_spec import DecoderSpec
 from seqtrain.models.model_spec import ModelSpec
 from seqtrain.optimizer import OptimizerSpec
+from seqtrain.plugins import PLUGINS, plugins
 from seqtrain.scheduler import SchedulerSpec
 from seqtrain.tasks.task import Task
 from seqtrain.trainer_config import TrainerConfig
 from seqtrain.typos import UnknownKeyError, did_you_mean, join, leaves
 
-PLUGINS = "seqtrain.plugins"
-"""The entry-point group in which an installed package declares that its classes may be named by `_target_`."""
-
 Tree = dict[str, Any]
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seeds:
+    """What each kind of randomness comes from; null takes the run's seed.
+
+    Attributes:
+        init: The weights that training begins with.
+        order: The order of the training data.
+        dropout: What dropout leaves out, and when a decoder is told the truth.
+        data: Generated data, and augmentation.
+    """
+
+    init: int | None = None
+    order: int | None = None
+    dropout: int | None = None
+    data: int | None = None
+
+    def __post_init__(self) -> None:
+        limits.at_least("seeds", 0, **vars(self))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +56,8 @@ class RunConfig:
     """Everything that a run is made from."""
 
     seed: int
+    seeds: Seeds = Seeds()
+    deterministic: bool = False
     device: str
     data_dir: Path
     model_name: str
@@ -52,6 +72,11 @@ class RunConfig:
     def __post_init__(self) -> None:
         if self.seed < 0:
             raise ConfigError(f"seed={self.seed}: must be at least 0")
+
+    def seed_of(self, part: str) -> int:
+        """The seed of one kind of randomness, by its name in `Seeds`."""
+        own: int | None = getattr(self.seeds, part)
+        return self.seed if own is None else own
 
 
 def build_config(tree: Tree) -> RunConfig:
@@ -85,6 +110,8 @@ def construct(kind: type, tree: Tree, path: str) -> Any:
         if not issubclass(target, kind):
             raise ConfigError(f"{path}._target_={tree['_target_']}: not a {kind.__name__}")
         kind = target
+    if inspect.isabstract(kind):
+        raise ConfigError(f"{join(path, '_target_')}: should name a class that is a {kind.__name__}, and more")
     parameters = inspect.signature(kind).parameters
     hints = get_type_hints(kind)
     values = {}
@@ -105,7 +132,7 @@ def resolve(target: object, path: str) -> type:
     """The class behind a dotted name, of seqtrain or of a package that declares itself a plugin of it."""
     package, _, name = str(target).rpartition(".")
     root = package.partition(".")[0]
-    if root != "seqtrain" and root not in {entry.value.partition(".")[0] for entry in entry_points(group=PLUGINS)}:
+    if root != "seqtrain" and root not in plugins():
         raise ConfigError(
             f"{path}={target}: only classes of seqtrain and of installed packages that declare "
             f"an entry point in {PLUGINS!r} are built"
@@ -121,6 +148,8 @@ def resolve(target: object, path: str) -> type:
 
 def convert(hint: Any, value: Any, path: str) -> Any:
     """The value as its annotation wants it."""
+    if isinstance(value, str) and "${" in value:
+        raise ConfigError(f"{path}={value}: holds ${{, which config.yaml would take for a reference to another key")
     options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
     if value is None and types.NoneType in options:
         return None
@@ -140,7 +169,7 @@ def match(hint: Any, value: Any, path: str) -> tuple[bool, Any]:
     if hint in (int, bool, str):
         return type(value) is hint, value
     if hint is float:
-        return type(value) in (int, float), float(value) if type(value) in (int, float) else None
+        return match_float(value)
     if hint is Path:
         return isinstance(value, str) and value != "", Path(str(value)).expanduser().absolute()
     if get_origin(hint) is Literal:
@@ -149,9 +178,19 @@ def match(hint: Any, value: Any, path: str) -> tuple[bool, Any]:
         return match_sequence(hint, value, path)
     if isinstance(hint, type) and issubclass(hint, Enum):
         return value in [member.value for member in hint], hint(value) if value in list(hint) else None
-    if isinstance(hint, type) and isinstance(value, dict):
-        return True, construct(hint, value, path)
+    if isinstance(hint, type) and hint is not types.NoneType and isinstance(value, dict):
+        return True, construct(hint, {str(key): each for key, each in value.items()}, path)
     return False, None
+
+
+def match_float(value: Any) -> tuple[bool, float | None]:
+    """A whole number is a number as well, unless it is larger than any."""
+    if type(value) not in (int, float):
+        return False, None
+    try:
+        return True, float(value)
+    except OverflowError:
+        return False, None
 
 
 def match_sequence(hint: Any, value: list[Any], path: str) -> tuple[bool, Any]:

@@ -6,7 +6,13 @@ raised is a fault of ours and keeps its traceback.
 
 
 class UserError(Exception):
-    """Something that the user gave can't be used. The message is a single line."""
+    """Something that the user gave can't be used.
+
+    The message is a single line: what of a user's text would break it, or steer the terminal, is written as in Python.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__("".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in message))
 
 
 class ConfigError(UserError):
@@ -27,3 +33,11 @@ class LengthError(UserError):
 
 class TrainingError(UserError):
     """A run that can't go on as it was asked to."""
+
+
+class OutOfMemoryError(TrainingError):
+    """A batch that doesn't fit in memory."""
+
+
+class ProcessLostError(UserError):
+    """Another process of the same run has ended, so that this one can't go on."""

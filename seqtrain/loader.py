@@ -12,9 +12,12 @@ from typing import overload
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from seqtrain.batch import Batch, Draw, Examples
+
+WHOLE = slice(None)
+"""The share of a batch that one process alone reads."""
 
 POOL = 16
 """Batches whose examples are sorted together: enough to leave little padding, few enough to leave batches random."""
@@ -60,8 +63,10 @@ def train_loader(
     seed: int,
     epoch: int,
     skip: int = 0,
+    limit: int | None = None,
     num_workers: int = 0,
     pin_memory: bool = False,
+    share: slice = WHOLE,
 ) -> "Batches":
     """Loads one epoch of training batches.
 
@@ -71,16 +76,30 @@ def train_loader(
         seed: With the epoch, the whole of what decides the order; at least 0.
         epoch: Counted from 0; examples may look different in each.
         skip: How many batches of the epoch's plan are left out at its start, because a run has seen them.
+        limit: Where the plan ends; None reads it to its end.
         num_workers: Processes that read ahead; 0 reads in this one. The batches are the same.
         pin_memory: Whether batches are copied to page-locked memory, for CUDA.
+        share: Which examples of each batch are read, where several processes read the same plan. A batch without
+            sequences stands for a share that holds none.
     """
     plan = train_plan(examples, batch_size, seed, epoch)
-    return _loader(examples, plan[skip:], epoch, num_workers, pin_memory)
+    return _loader(_shared(examples, share), plan[:limit][skip:], epoch, num_workers, pin_memory)
 
 
-def eval_loader(examples: Examples, batch_size: int, num_workers: int = 0, pin_memory: bool = False) -> "Batches":
-    """Loads each example of a split once, in an order that is always the same."""
-    return _loader(examples, eval_plan(examples, batch_size), 0, num_workers, pin_memory)
+def eval_loader(
+    examples: Examples,
+    batch_size: int,
+    limit: int | None = None,
+    num_workers: int = 0,
+    pin_memory: bool = False,
+    share: slice = WHOLE,
+) -> "Batches":
+    """Loads each example of a split once, in an order that is always the same; no more than `limit` batches.
+
+    Of each batch only a share is read, as by `train_loader`.
+    """
+    plan = eval_plan(examples, batch_size)[:limit]
+    return _loader(_shared(examples, share), plan, 0, num_workers, pin_memory)
 
 
 def _keys(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -139,7 +158,7 @@ class InPlace:
     That is some 0.06 ms for each batch beside a training step, as much as reading a small batch takes.
     """
 
-    examples: Examples
+    examples: Dataset[Batch]
     plan: Plan
     epoch: int
 
@@ -155,7 +174,30 @@ Batches = DataLoader[Batch] | InPlace
 """What can be asked for the batches of an epoch, in order, and for their number."""
 
 
-def _loader(examples: Examples, plan: Plan, epoch: int, num_workers: int, pin_memory: bool) -> Batches:
+def _shared(examples: Examples, share: slice) -> Dataset[Batch]:
+    return examples if share == WHOLE else _Shared(examples, share)
+
+
+class _Shared(Dataset[Batch]):
+    """Reads a share of each batch that is asked for."""
+
+    def __init__(self, examples: Examples, share: slice) -> None:
+        self._examples = examples
+        self._share = share
+
+    def __getitem__(self, draw: Draw) -> Batch:
+        mine = draw.indices[self._share]
+        if len(mine):
+            return self._examples.batch(mine, draw.epoch)
+        return _without_sequences(self._examples.batch(draw.indices[:1], draw.epoch))
+
+
+def _without_sequences(batch: Batch) -> Batch:
+    targets = None if batch.target_lengths is None else batch.target_lengths[:0]
+    return Batch(batch.inputs[:0], batch.lengths[:0], batch.targets[:0], batch.indices[:0], targets)
+
+
+def _loader(examples: Dataset[Batch], plan: Plan, epoch: int, num_workers: int, pin_memory: bool) -> Batches:
     if num_workers == 0 and not pin_memory:
         return InPlace(examples, plan, epoch)
     return DataLoader(

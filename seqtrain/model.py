@@ -1,6 +1,7 @@
 """What a model is to the training loop."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -45,6 +46,14 @@ class Model(nn.Module, ABC):
         """
 
     @abstractmethod
+    def write(self, batch: Batch) -> Iterator[Int[Tensor, " B"]]:
+        """The same symbols, one of each sequence at a time, as soon as they are settled.
+
+        Args:
+            batch: As of `generate`.
+        """
+
+    @abstractmethod
     def attention_weights(self, batch: Batch, state: State | None = None) -> tuple[Float[Tensor, "B N Q T"], ...]:
         """How much each head of each query looks at each input step: 1 in sum over the real ones, 0 on padding.
 
@@ -60,6 +69,40 @@ class Model(nn.Module, ABC):
         Raises:
             LengthError: If a length is below 1 or above T.
         """
+
+    @property
+    @abstractmethod
+    def by_step_refusal(self) -> str | None:
+        """Why `read_by_step` can't be asked of it, as `it <reason>`; None if it can."""
+
+    @abstractmethod
+    def read_by_step(self, batch: Batch) -> tuple[Float[Tensor, "B ..."], list[State]]:
+        """Answers as `forward` does, reading one step at a time: slow, but the memory shows after every step.
+
+        Args:
+            batch: As of `forward`.
+
+        Returns:
+            outputs: As of `forward`.
+            states: The memory after each of the T steps; where a sequence has ended, as it was then. Later ones
+                and the outputs hang on these very tensors, so that gradients of them can be asked for.
+        """
+
+    @abstractmethod
+    def gates(self, batch: Batch) -> dict[str, Float[Tensor, "B T *D"]]:
+        """What each gate of the layers that read let through at each step.
+
+        Args:
+            batch: As of `forward`.
+
+        Returns:
+            By the layer's name and the gate's, as `core.layers.0.0/forget`; what stands at or past a sequence's length
+            means nothing. Steps of a backward layer stand where it read them. Empty where there are no gates.
+        """
+
+    @abstractmethod
+    def ends(self) -> tuple[nn.Module, ...]:
+        """The parts that turn elements into features and features into elements; what optimizers for matrices spare."""
 
     @abstractmethod
     def at_step(self, step: int) -> None:

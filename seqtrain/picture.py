@@ -1,48 +1,103 @@
 """What a task shows of a model's answers, as files and in TensorBoard."""
 
 import io
+import wave
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, Float, UInt8
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from torch.utils.tensorboard import SummaryWriter
 
 GIF_MILLISECONDS = 150
 """How long each frame of a film is shown."""
 
+Film = UInt8[np.ndarray, "T Y X"]
+"""Gray frames."""
+
+
+@dataclass(frozen=True)
+class Sound:
+    """Something to listen to.
+
+    Attributes:
+        samples: One channel, in -1..1; what is louder is cut off.
+        rate_hz: Samples per second.
+    """
+
+    samples: Float[np.ndarray, " N"]
+    rate_hz: int
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Answers to a question with two answers, to be weighed against one another: a curve of precision by recall.
+
+    Attributes:
+        truth: Whether the answer is yes.
+        chances: How likely a model finds that, in 0..1.
+    """
+
+    truth: Bool[np.ndarray, " N"]
+    chances: Float[np.ndarray, " N"]
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """Points with names, to walk around in.
+
+    Attributes:
+        points: One row for each.
+        names: One for each; no name is empty or has a tab or a line break.
+    """
+
+    points: Float[np.ndarray, "N F"]
+    names: Sequence[str]
+
 
 @dataclass(frozen=True)
 class Picture:
-    """Something to look at.
+    """Something to look at, or to listen to.
 
     Attributes:
         name: What it is called as a file, without ending.
-        content: A figure, a film of gray frames (T, Y, X), or Markdown.
+        content: What is shown; a text is Markdown.
     """
 
     name: str
-    content: "Figure | UInt8[np.ndarray, 'T Y X'] | str"
+    content: "Figure | Film | str | Sound | Scores | Vectors"
+
+    @property
+    def has_file(self) -> bool:
+        """Whether a file can show it; the others need TensorBoard."""
+        return not isinstance(self.content, Scores | Vectors)
 
     def file(self) -> tuple[str, bytes]:
-        """The name and content of a file that shows it: PNG, GIF or Markdown."""
-        if isinstance(self.content, str):
-            return f"{self.name}.md", self.content.encode()
-        if isinstance(self.content, np.ndarray):
-            return f"{self.name}.gif", _gif(self.content)
-        return f"{self.name}.png", _png(self.content)
+        """The name and content of a file that shows it: PNG, GIF, Markdown or WAV."""
+        assert self.has_file, "asked before"
+        match self.content:
+            case str():
+                return f"{self.name}.md", self.content.encode()
+            case np.ndarray():
+                return f"{self.name}.gif", gif(self.content)
+            case Sound():
+                return f"{self.name}.wav", _wav(self.content)
+            case _:
+                return f"{self.name}.png", _png(cast("Figure", self.content))
 
-    def show(self, writer: "SummaryWriter", step: int) -> None:
-        """Adds it to TensorBoard."""
-        if isinstance(self.content, str):
-            writer.add_text(self.name, self.content, step)
-        elif isinstance(self.content, np.ndarray):
-            writer.add_images(self.name, self.content[:, None], step, dataformats="NCHW")
-        else:
-            writer.add_figure(self.name, self.content, step)
+
+def gif(frames: Film) -> bytes:
+    """A film that goes round and round."""
+    # Imported where it is used: few runs make films.
+    from PIL import Image
+
+    first, *rest = [Image.fromarray(frame) for frame in frames]
+    file = io.BytesIO()
+    first.save(file, format="GIF", save_all=True, append_images=rest, duration=GIF_MILLISECONDS, loop=0)
+    return file.getvalue()
 
 
 def _png(figure: "Figure") -> bytes:
@@ -51,11 +106,12 @@ def _png(figure: "Figure") -> bytes:
     return file.getvalue()
 
 
-def _gif(frames: UInt8[np.ndarray, "T Y X"]) -> bytes:
-    # Imported where it is used: few runs make films.
-    from PIL import Image
-
-    first, *rest = [Image.fromarray(frame) for frame in frames]
+def _wav(sound: Sound) -> bytes:
+    """16 bits a sample: what every player and browser plays."""
     file = io.BytesIO()
-    first.save(file, format="GIF", save_all=True, append_images=rest, duration=GIF_MILLISECONDS, loop=0)
+    with wave.open(file, "wb") as written:
+        written.setnchannels(1)
+        written.setsampwidth(2)
+        written.setframerate(sound.rate_hz)
+        written.writeframes((sound.samples.clip(-1, 1) * 32767).astype("<i2").tobytes())
     return file.getvalue()

@@ -1,35 +1,47 @@
 """One run from its configuration to its summary, in a folder of its own."""
 
-import itertools
-import json
-import platform
-import subprocess
+import os
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import version
+from contextlib import ExitStack, nullcontext, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from omegaconf import OmegaConf
+import torch
 from rich.console import Console
 from rich.text import Text
 
 from seqtrain import checkpoint
-from seqtrain.config import RunConfig, Tree, build_config, build_word, pin_paths
-from seqtrain.device import pick_device, pick_precision, tune_allocator
-from seqtrain.errors import CheckpointError, ConfigError
+from seqtrain.batch_size import settle
+from seqtrain.config import RunConfig, Tree, build_config, build_word
+from seqtrain.cover import conclude, describe
+from seqtrain.device import make_deterministic, pick_device, pick_precision, tune_allocator
+from seqtrain.errors import ConfigError, TrainingError
+from seqtrain.evaluator import Interrupted
+from seqtrain.gallery import gallery, graph_batch
+from seqtrain.launcher import in_team
+from seqtrain.model import Model
 from seqtrain.models import DecoderSpec, ModelSpec, build_model, refusal
 from seqtrain.report import end_panel, start_panel
-from seqtrain.runlog import SUMMARY, RunLog, leaf
+from seqtrain.resuming import changed
+from seqtrain.run_folder import held, keep_assets, read_finished, read_overrides, read_tree, reserve, write_config
+from seqtrain.runlog import RunLog
+from seqtrain.scheduler import Moment
 from seqtrain.seeding import seed_torch
+from seqtrain.signals import stop_on_signal
+from seqtrain.silent_log import SilentLog
 from seqtrain.spec import TaskSpec
+from seqtrain.summary import summarize
 from seqtrain.tasks import Split
+from seqtrain.team import Team, gathered, placed
 from seqtrain.trainer import Trainer
+from seqtrain.trainer_config import TrainerConfig
 from seqtrain.words import words
 
-CONFIG, OVERRIDES = "config.yaml", "overrides.yaml"
-"""What a run folder holds to repeat the run: the resolved tree, and what the user typed."""
+BEST_PICTURES = "best"
+"""What TensorBoard shows the best checkpoint's pictures among; those drawn on the way stand in a group of their own."""
+DRY_RUN_DONE = "dry run: one batch went through training, validation, checkpoint and test; nothing was kept"
 
 
 @dataclass(frozen=True)
@@ -58,164 +70,236 @@ def start(tree: Tree, overrides: list[str], folder: Path, console: Console) -> O
     """
     config = build_config(tree)
 
-    def claim() -> Path:
+    def claim(stack: ExitStack, settled: RunConfig) -> Path:
         claimed = reserve(folder)
-        write_config(claimed, config, tree, overrides)
+        stack.enter_context(held(claimed))
+        write_config(claimed, settled, with_batch_size(tree, settled), overrides)
         return claimed
 
-    return train(config, claim, console, state=None)
+    device = check(config)
+    with gathered(device) as team:
+        console = console if team.first else Console(quiet=True)
+        if not config.trainer.dry_run:
+            return train(config, device, team, claim, console, state=None)
+        with TemporaryDirectory(prefix="seqtrain-") as scratch:
+            outcome = train(config, device, team, lambda *_: Path(scratch), console, state=None)
+        console.print(DRY_RUN_DONE)
+        return outcome
 
 
-def resume(folder: Path, console: Console) -> Outcome:
+def resume(folder: Path, console: Console, overrides: list[str] | None = None) -> Outcome:
     """Goes on with a run from its newest checkpoint, in the same folder, as if it had never stopped.
 
-    A run that has finished is only shown.
+    A run that has finished is only shown, unless something is to be different from now on.
+
+    Args:
+        folder: The run folder.
+        console: Where the run tells of itself.
+        overrides: What is to be different, as `key=value`.
 
     Raises:
-        CheckpointError: If the folder holds no run, or its data is no longer what it was.
+        CheckpointError: If the folder holds no run, another process trains it, or its data is no longer what it was.
+        ConfigError: If a change can't be continued with.
     """
     tree = read_tree(folder)
     finished = read_finished(folder)
-    if finished is not None:
-        console.print(end_panel(finished, folder))
+    if finished is not None and not overrides:
+        console.print(end_panel(finished, folder, build_config(tree).task))
         return Outcome(folder, finished, None)
-    state, warnings = checkpoint.load_newest(folder / "checkpoints")
-    for warning in warnings:
-        console.print(Text(f"warning: {warning}; using an earlier checkpoint", style="yellow"))
-    return train(build_config(tree), lambda: folder, console, state)
+    tree = changed(tree, overrides or [])
+    config = build_config(tree)
+
+    def claim(stack: ExitStack, settled: RunConfig) -> Path:  # noqa: ARG001  # held since its checkpoint was read
+        if overrides or settled.trainer != config.trainer:
+            typed = [*read_overrides(folder), *(overrides or [])]
+            write_config(folder, settled, with_batch_size(tree, settled), typed)
+        return folder
+
+    device = check(config)
+    with gathered(device) as team, held(folder) if team.first else nullcontext():
+        console = console if team.first else Console(quiet=True)
+        state, warnings = team.tell(lambda: checkpoint.load_newest(folder / checkpoint.FOLDER))
+        for warning in warnings:
+            console.print(Text(f"warning: {warning}; using an earlier checkpoint", style="yellow"))
+        return train(config, device, team, claim, console, state)
 
 
-def train(config: RunConfig, claim: Callable[[], Path], console: Console, state: dict[str, Any] | None) -> Outcome:
+def train(
+    config: RunConfig,
+    device: torch.device,
+    team: Team,
+    claim: Callable[[ExitStack, RunConfig], Path],
+    console: Console,
+    state: checkpoint.Checkpoint | None,
+) -> Outcome:
     """Prepares data and model, claims the folder, trains, and tests the best checkpoint."""
-    if config.trainer.tune_allocator:
-        tune_allocator()
-    check_pair(config)
-    device = pick_device(config.device)
-    pick_precision(config.trainer.amp, device)
-    check_end(config)
+    if config.trainer.devices > team.size:
+        raise ConfigError(
+            f"trainer.devices={config.trainer.devices}: a call from Python trains in its own process; "
+            f"use the command line, or torchrun"
+        )
+    asked = config.trainer.batch_size
+    config, model = prepared(config, device, team, console)
     task = config.task
-    task.prepare(config.data_dir, config.seed)
-    seed_torch(config.seed, "init")
-    model = build_model(config.model, task.spec, config.decoder)
-    seed_torch(config.seed, "dropout")
-
-    folder = claim()
-    keep_assets(folder, task.assets(), resumed=state is not None)
-    with RunLog(folder, console, None if state is None else state["progress"]["step"]) as log:
+    with ExitStack() as stack:
+        folder = team.tell(lambda: claim(stack, config))
+        if team.first:
+            keep_assets(folder, task.assets(), resumed=state is not None)
+        stop = stack.enter_context(stop_on_signal())
+        tolerant = config.trainer.on_save_error == "continue"
+        log: RunLog | SilentLog = SilentLog(folder)
+        if team.first:
+            resumed_from = None if state is None else state["progress"]["step"]
+            log = stack.enter_context(RunLog(folder, console, resumed_from, tolerant=tolerant))
         trainer = Trainer(
-            config.trainer,
+            one_batch(config.trainer) if config.trainer.dry_run else config.trainer,
             model,
             task,
             config.optimizer,
             config.scheduler,
             device=device,
-            seed=config.seed,
+            seed=config.seed_of("order"),
             log=log,
+            stop=stop,
+            team=team,
         )
         if state is not None:
             trainer.load_state_dict(state)
+            if (before := 1 + len(state.get("rng_of_others", []))) != team.size:
+                log.warn(
+                    f"{before} processes wrote the checkpoint and {team.size} go on from it: all is as it was, but "
+                    f"dropout draws other numbers than it would have"
+                )
         baseline = task.baseline()
         log.say(start_panel(config, model, trainer, baseline))
-        return finish(config, trainer, baseline, log)
+        if asked == "auto":
+            log.say(f"trainer.batch_size=auto: {config.trainer.batch_size} sequences fit in memory")
+        if isinstance(log, RunLog):
+            describe(log, model, [task.metric, *baseline])
+        return finish(config, trainer, baseline)
 
 
-def finish(config: RunConfig, trainer: Trainer, baseline: dict[str, float], log: RunLog) -> Outcome:
+def prepared(config: RunConfig, device: torch.device, team: Team, console: Console) -> tuple[RunConfig, Model]:
+    """Reads the data, settles the batch size and builds the model."""
+    if config.trainer.tune_allocator:
+        tune_allocator()
+    if config.deterministic:
+        make_deterministic()
+    with team.one_before_others():
+        config.task.prepare(config.data_dir, config.seed_of("data"))
+    config = settle(config, device, console)
+    seed_torch(config.seed_of("init"), "init")
+    model = build_model(config.model, config.task.spec, config.decoder)
+    seed_torch(config.seed_of("dropout"), "dropout" if team.first else f"dropout of process {team.rank}")
+    return config, model
+
+
+def finish(config: RunConfig, trainer: Trainer, baseline: dict[str, float]) -> Outcome:
     """Runs the loop and writes the summary, whatever comes of it."""
+    log, stop = trainer.log, trainer.stop
     log.summary(summarize(config, trainer, baseline, "running", None, {}))
     test: dict[str, float] = {}
     try:
         end = trainer.fit()
-        stopped = end.startswith("SIG")
-        if not stopped:
+        if not stop.received:
             test = test_best(trainer)
+    except Interrupted:
+        pass
     except BaseException as error:
         reason = str(error) or type(error).__name__
-        log.summary(summarize(config, trainer, baseline, "failed", reason, test))
+        with suppress(TrainingError):  # a full disk may be the reason itself
+            log.summary(summarize(config, trainer, baseline, "failed", reason, test))
+        if told := explained(error, config):
+            raise told from error
         raise
-    summary = summarize(config, trainer, baseline, "stopped" if stopped else "finished", end, test)
+    status, end = ("stopped", stop.received) if stop.received else ("finished", end)
+    summary = summarize(config, trainer, baseline, status, end, test)
     log.summary(summary)
-    log.say(end_panel(summary, log.folder))
-    return Outcome(log.folder, summary, end if stopped else None)
+    if isinstance(log, RunLog):
+        conclude(log, summary)
+    if not config.trainer.dry_run:
+        log.say(end_panel(summary, log.folder, config.task))
+    return Outcome(log.folder, summary, stop.received)
+
+
+def with_batch_size(tree: Tree, config: RunConfig) -> Tree:
+    """The tree with the batch size as it was settled, so that a resumed run has the same."""
+    return {**tree, "trainer": {**tree["trainer"], "batch_size": config.trainer.batch_size}}
 
 
 def test_best(trainer: Trainer) -> dict[str, float]:
-    """Scores the best checkpoint on the test split: the one time that it is read."""
-    path = trainer.log.folder / "checkpoints" / checkpoint.BEST
-    trainer.model.load_state_dict(checkpoint.load(path)["model"])
+    """Scores the best checkpoint on the test split: the one time that it is read.
+
+    Raises:
+        Interrupted: If the run is asked to stop meanwhile; a resumed one tests anew.
+    """
+    trainer.take_best()
+    if trainer.config.overfit_batches:  # there is nothing to be seen but what was learned by heart
+        return {}
+    progress, log = trainer.progress, trainer.log
     test = trainer.evaluate(Split.TEST)
-    progress = trainer.progress
-    trainer.log.scalars(progress.best_step, progress.best_step / trainer.steps_per_epoch, progress.seconds, test)
-    trainer.log.pictures(progress.best_step, trainer.task.pictures(trainer.samples(Split.VAL)))
+    log.scalars(progress.best_step, progress.best_step / trainer.feed.steps_per_epoch, progress.seconds, test)
+    model, task, device = trainer.model, trainer.task, trainer.device
+    drawn = gallery(model, task, trainer.samples(Split.VAL), device, trainer.config.sequences)
+    log.pictures(progress.best_step, drawn, BEST_PICTURES)
+    if isinstance(log, RunLog) and (reason := log.tensorboard.graph(model, graph_batch(task, device))):
+        log.note(f"the model's graph isn't drawn: {reason}")
     return test
 
 
-# -------------------------------------------------------------------- the folder
+def explained(error: BaseException, config: RunConfig) -> TrainingError | None:
+    """What an error of torch's says of an option that can't be honoured here."""
+    reason = " ".join(str(error).split())
+    if "does not have a deterministic implementation" in reason:
+        return TrainingError(f"deterministic=true: {reason.partition('. ')[0]}; leave it out, or choose another model")
+    if config.trainer.compile and type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+        return TrainingError(f"trainer.compile=true: torch.compile fails here ({reason[:200]}); leave it out")
+    return None
 
 
-def reserve(folder: Path) -> Path:
-    """Makes a folder that no other run has: the one asked for, or its name with the next free number.
+def one_batch(config: TrainerConfig) -> TrainerConfig:
+    """The same loop over one batch of everything, with nothing running in the background."""
+    return replace(
+        config, max_steps=1, max_epochs=None, accumulate=1, limit_batches=1, overfit_batches=None, log_every=1
+    )
+
+
+# -------------------------------------------------------------------- checks
+
+
+def check(config: RunConfig) -> torch.device:
+    """Finds what can be wrong before data is read; the device of this process.
 
     Raises:
-        ConfigError: If it can't be made.
+        ConfigError: For whatever is wrong.
     """
-    candidates = itertools.chain([folder], (folder.with_name(f"{folder.name}-{n}") for n in itertools.count(2)))
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        return next(candidate for candidate in candidates if made(candidate))
-    except OSError as error:
-        raise ConfigError(f"run_dir={folder}: can't be made ({error.strerror})") from None
+    check_pair(config)
+    check_smoothing(config)
+    device = pick_device(placed(config.device))
+    pick_precision(config.trainer.amp, device)
+    check_end(config)
+    check_processes(config.trainer)
+    return device
 
 
-def made(folder: Path) -> bool:
-    """Makes a folder; False if its name is taken."""
-    try:
-        folder.mkdir()
-    except FileExistsError:
-        return False
-    return True
-
-
-def read_tree(folder: Path) -> Tree:
-    """The configuration that a run folder holds."""
-    path = folder / CONFIG
-    try:
-        tree = OmegaConf.to_container(OmegaConf.load(path))
-    except OSError:
-        raise CheckpointError(f"{folder}: not a run folder (it has no {CONFIG})") from None
-    except Exception as error:  # the parser of a damaged file raises nearly anything
-        raise CheckpointError(f"{path}: damaged ({type(error).__name__})") from None
-    if not isinstance(tree, dict):
-        raise CheckpointError(f"{path}: damaged (holds no configuration)")
-    return {str(key): value for key, value in tree.items()}
-
-
-def read_finished(folder: Path) -> dict[str, Any] | None:
-    """The summary of a run that has finished; None if it hasn't."""
-    try:
-        summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # not there yet, or damaged: the checkpoints tell how far the run is
-        return None
-    return summary if isinstance(summary, dict) and summary.get("status") == "finished" else None
-
-
-def write_config(folder: Path, config: RunConfig, tree: Tree, overrides: list[str]) -> None:
-    """Writes what repeats the run from any folder; config.yaml last, since it is what makes a run folder."""
-    for name, content in ((OVERRIDES, overrides), (CONFIG, pin_paths(tree, config))):
-        text = OmegaConf.to_yaml(OmegaConf.create(content))
-        checkpoint.write_atomically(folder / name, text.encode())
-
-
-def keep_assets(folder: Path, assets: dict[str, Any], *, resumed: bool) -> None:
-    """Writes what reading new input needs; of a resumed run, checks that the data still gives the same."""
-    for name, content in assets.items():
-        text = json.dumps(content, ensure_ascii=False, indent=1).encode() + b"\n"
-        path = folder / name
-        if resumed and path.exists() and path.read_bytes() != text:
-            raise CheckpointError(f"{path}: the data gives another {name} than when the run began; it has changed")
-        checkpoint.write_atomically(path, text)
-
-
-# -------------------------------------------------------------------- checks and reports
+def check_processes(config: TrainerConfig) -> None:
+    """Raises ConfigError if the processes that are there are not those asked for, or can't share a batch."""
+    processes = int(os.environ["WORLD_SIZE"]) if in_team() else config.devices
+    if config.devices not in (1, processes):
+        raise ConfigError(
+            f"trainer.devices={config.devices}: {processes} processes were started; say trainer.devices={processes}, "
+            f"or start one process and leave the others to it"
+        )
+    if config.batch_size == "auto":
+        if processes > 1:
+            raise ConfigError(
+                "trainer.batch_size=auto: what fits is found for one process alone; give a number where several train"
+            )
+    elif config.batch_size < processes:
+        raise ConfigError(
+            f"trainer.batch_size={config.batch_size}: {processes} processes share each batch; "
+            f"set it to at least {processes}"
+        )
 
 
 def check_pair(config: RunConfig) -> None:
@@ -230,67 +314,22 @@ def check_pair(config: RunConfig) -> None:
     raise ConfigError(f"{pair}; models that fit: {', '.join(fitting) or 'none yet'}")
 
 
+def check_smoothing(config: RunConfig) -> None:
+    """Raises ConfigError if labels are to be smoothed where there are none."""
+    if config.trainer.label_smoothing and not config.task.smoothable:
+        raise ConfigError(
+            f"trainer.label_smoothing={config.trainer.label_smoothing}: task={config.task_name} has no "
+            f"cross-entropy over symbols to smooth"
+        )
+
+
 def check_end(config: RunConfig) -> None:
     """Raises ConfigError if the schedule must know the run's last step and nothing tells it."""
     told = config.trainer.max_steps is not None or config.trainer.max_epochs is not None
-    config.scheduler.factor(config.scheduler.warmup_steps, steps_per_epoch=1, total_steps=1 if told else None)
+    config.scheduler.factor(Moment(step=0, steps_per_epoch=1, total_steps=1 if told else None))
 
 
 def models_that_fit(decoder: DecoderSpec, task: TaskSpec) -> list[str]:
     """The words of the models that take such a task."""
     specs = {word: build_word(ModelSpec, file, "model") for word, file in words("model").items()}
     return [word for word, spec in specs.items() if refusal(spec, decoder, task) is None]
-
-
-def summarize(
-    config: RunConfig,
-    trainer: Trainer,
-    baseline: dict[str, float],
-    status: str,
-    end: str | None,
-    test: dict[str, float],
-) -> dict[str, Any]:
-    """What summary.json holds."""
-    progress = trainer.progress
-    return {
-        "status": status,
-        "ended_by": end,
-        "model": config.model_name,
-        "task": config.task_name,
-        "seed": config.seed,
-        "device": str(trainer.device),
-        "parameters": sum(p.numel() for p in trainer.model.parameters()),
-        "steps": progress.step,
-        "epochs": round(trainer.epoch, 4),
-        "seconds": round(progress.seconds, 3),
-        "metric": trainer.metric,
-        "best": {"step": progress.best_step, **bare(progress.best)},
-        "val": bare(progress.val),
-        "test": bare(test),
-        "baseline": baseline,
-        "versions": versions(),
-        "git_commit": git_commit(),
-    }
-
-
-def bare(values: dict[str, float]) -> dict[str, float]:
-    """Metrics by name alone, without the split they are of."""
-    return {leaf(name): value for name, value in values.items()}
-
-
-def versions() -> dict[str, str]:
-    """The versions that a result may depend on."""
-    packages = ("seqtrain", "torch", "numpy", "hydra-core", "torchmetrics")
-    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
-
-
-@cache
-def git_commit() -> str | None:
-    """The commit of the checkout that seqtrain runs from, `+` where it has been edited; None outside one."""
-    git = ["git", "-C", str(Path(__file__).parent)]
-    try:
-        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
-        edited = subprocess.run([*git, "status", "--porcelain", "."], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return head.stdout.strip() + ("+" if edited.stdout else "")

@@ -42,9 +42,9 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 def leaves(tree: Mapping[Any, Any], path: str = "") -> Iterable[str]:
     """The dotted path of every value in a tree, and of every group of values."""
     for key, value in tree.items():
-        yield join(path, key)
+        yield join(path, str(key))
         if isinstance(value, Mapping):
-            yield from leaves(value, join(path, key))
+            yield from leaves(value, join(path, str(key)))
 
 
 def leaf_of(path: str) -> str:

@@ -7,6 +7,7 @@ import pytest
 
 from seqtrain.config import build_config, construct, pin_paths
 from seqtrain.errors import ConfigError
+from seqtrain.tasks import Task
 
 
 @dataclass
@@ -59,6 +60,13 @@ def test_values_arrive_as_their_annotations_want_them():
         ({"inner": 3}, "group.inner=3: expected a group of keys (Inner) or null"),
         ({"inner": {"sise": 3}}, "group.inner.sise: unknown key; did you mean group.inner.size?"),
         ({"cuont": 3}, "group.cuont: unknown key; did you mean group.count?"),
+        # What follows was found by random trees.
+        ({"rate": 10**400}, f"group.rate={10**400}: expected a number"),
+        ({"names": {}}, "group.names={}: expected a list like [text] or null"),
+        ({"inner": {7: 3}}, "group.inner.7: unknown key; did you mean group.inner.size?"),
+        ({"path": "a${b"}, "group.path=a${b: holds ${, which config.yaml would take for a reference to another key"),
+        ({"word": "a\nb"}, r"group.word=a\nb: expected one of one, two"),
+        ({"word": []}, "group.word=[]: expected one of one, two"),
     ],
 )
 def test_a_wrong_key_or_value_is_named_with_what_was_expected(change, message):
@@ -79,6 +87,8 @@ def test_a_missing_key_is_named():
         ("builtins.eval", "only classes of seqtrain"),
         ("seqtrain.nothing.Here", "can't be imported"),
         ("seqtrain.config.construct", "not a class"),
+        ("seqtrain.\0.Here", "can't be imported"),
+        ("seqtrain.", "can't be imported"),
         ("seqtrain.optimizer.AdamW", "not a Options"),
     ],
 )
@@ -87,11 +97,17 @@ def test_only_classes_of_ours_that_fit_are_built(target, message):
         construct(Options, {"_target_": target, "count": 1}, "group")
 
 
+@pytest.mark.parametrize("target", [{}, {"_target_": "seqtrain.tasks.Task"}])
+def test_what_stands_for_many_classes_is_not_built_itself(target):
+    with pytest.raises(ConfigError, match=r"^task\._target_: should name a class that is a Task, and more$"):
+        construct(Task, target, "task")
+
+
 def test_an_installed_package_that_declares_itself_is_trusted(monkeypatch):
     from importlib.metadata import EntryPoint
 
     declared = [EntryPoint("mine", f"{__name__}:Inner", "seqtrain.plugins")]
-    monkeypatch.setattr("seqtrain.config.entry_points", lambda **_: declared)
+    monkeypatch.setattr("seqtrain.plugins.entry_points", lambda **_: declared)
     assert construct(object, {"_target_": f"{__name__}.Inner", "size": 5}, "group") == Inner(5)
 
 

@@ -8,24 +8,69 @@ from pathlib import Path
 import pytest
 
 import seqtrain
+from seqtrain.cli import COMMANDS
 
 PACKAGE = Path(seqtrain.__file__).parent
 LEAVES = {"spec", "batch", "errors", "limits", "seeding", "model", "picture", "data"}
 MAY_IMPORT = {
     "spec": set(),
+    "plugins": set(),
+    "words": {"errors", "plugins"},
     "errors": set(),
     "seeding": set(),
     "limits": {"errors"},
     "batch": set(),
     "model": {"batch"},
+    "histogram": set(),
     "picture": set(),
+    "hyperparameters": set(),
+    "gallery": LEAVES | {"gradient_flow", "tasks.task"},
+    "tensorboard": {"batch", "histogram", "hyperparameters", "model", "picture"},
+    "watch": {"batch", "histogram", "model"},
+    "gradient_flow": LEAVES | {"tasks.task", "tasks.drawing"},
     "loader": {"batch"},
+    "compare": {"errors", "typos"},
+    "leaderboard": {"compare"},
+    "sweeps": {"sweeps", "compare", "errors", "files", "launcher", "leaderboard", "limits", "signals"},
+    "optimizer": {"errors", "limits", "model"},
+    "scheduler": {"errors", "limits"},
     "data": {"data", "errors"},
     "models": LEAVES | {"models"},
     "tasks": LEAVES | {"tasks"},
     "trainer_config": {"device", "errors", "limits"},
+    "files": set(),
+    "signals": set(),
+    "host_memory": set(),
+    "progress": set(),
+    "ema": set(),
+    "memory": {"batch", "errors"},
+    "nonfinite": {"errors"},
+    "checkpoint": {"errors", "files"},
+    "saver": {"checkpoint", "errors"},
+    "launcher": {"errors"},
+    "team": {"errors", "launcher", "signals"},
+    "silent_log": {"picture", "watch"},
+    "evaluator": LEAVES | {"device", "loader", "memory", "tasks.class_scores", "tasks.task", "team"},
+    "feed": {"batch", "loader", "tasks.task", "trainer_config"},
+    "calendar": {"progress", "team", "trainer_config"},
+    "stepper": {"ema", "model", "nonfinite", "optimizer", "scheduler", "trainer_config"},
+    "monitor": {"errors", "progress", "tasks.task", "trainer_config"},
+    "export": LEAVES | {"export", "files", "models", "run_folder", "trained"},
     "trainer": LEAVES
-    | {"checkpoint", "runlog", "loader", "device", "optimizer", "scheduler", "signals", "tasks.task", "trainer_config"},
+    | {"gallery", "gradient_flow", "watch"}
+    | {
+        "calendar",
+        "checkpoint",
+        "device",
+        "evaluator",
+        "feed",
+        "memory",
+        "monitor",
+        "nonfinite",
+        "optimizer",
+        "progress",
+    }
+    | {"runlog", "saver", "scheduler", "signals", "silent_log", "stepper", "tasks.task", "team", "trainer_config"},
 }
 
 
@@ -79,7 +124,8 @@ assert "torch" not in sys.modules
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["list"], ["data"], ["data", "--help"], ["resume", "--help"], ["--cfg", "job"]]
+    "arguments",
+    [["--help"], ["list"], ["data"], ["--cfg", "job"], *([word, "--help"] for word in COMMANDS)],
 )
 def test_help_and_list_answer_without_torch(arguments, tmp_path):
     subprocess.run([sys.executable, "-c", ASK.format(arguments=arguments)], cwd=tmp_path, check=True)

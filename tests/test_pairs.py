@@ -1,8 +1,6 @@
 """Every model word with every task word: it is refused by name, or it works. There is no list to edit."""
 
-from copy import deepcopy
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -33,52 +31,10 @@ class Pair:
         return outputs
 
 
-@pytest.fixture(scope="session")
-def trees() -> dict[str, dict[str, Any]]:
-    """What the words of models and tasks compose to; each is composed once."""
-    return {}
-
-
-@pytest.fixture
-def small(request, trees):
-    """Composes a word with a small model."""
-
-    def composed(choice: str) -> dict[str, Any]:
-        if choice not in trees:
-            compose = request.getfixturevalue("compose")
-            trees[choice] = compose(choice, "model.hidden_size=16", "model.dropout=0")
-        return deepcopy(trees[choice])
-
-    return composed
-
-
-@pytest.fixture(params=list(words("task")))
-def task_tree(request, small):
-    tree = small(f"task={request.param}")
-    if "train_size" in tree["task"]:
-        tree["task"].update(train_size=64, val_size=64, test_size=64)
-    elif request.param == "series":  # a user's own data
-        path = request.getfixturevalue("tmp_path") / "own.csv"
-        rows = np.random.default_rng(0).normal(size=(300, 2)).cumsum(0)
-        np.savetxt(path, rows, delimiter=",", header="a,b", comments="")
-        tree["task"]["path"] = str(path)
-    else:  # real data
-        tree["data_dir"] = str(request.getfixturevalue("data_dir"))
-    if "steps" in tree["task"]:
-        tree["task"].update(steps=6)  # a small model learns no long chunk of text by heart
-    return tree
-
-
 @pytest.fixture(params=list(words("model")))
 def config(request, small, task_tree) -> RunConfig:
     model = small(f"model={request.param}")
     return build_config({**task_tree, "model": model["model"], "model_name": request.param})
-
-
-@pytest.fixture(scope="session")
-def prepared() -> dict[str, Task]:
-    """The tasks whose data has been read already, by their words."""
-    return {}
 
 
 @pytest.fixture
@@ -139,6 +95,16 @@ def test_more_padding_changes_nothing(pair):
         real = steps < pair.batch.lengths.unsqueeze(1)
         short, long = short[real], long[:, : inputs.shape[1]][real]
     assert torch.allclose(short, long, rtol=1e-12, atol=1e-12)
+
+
+def test_reading_by_step_answers_alike_or_is_refused(pair):
+    pair.model.double().eval()
+    batch = replace(pair.batch, inputs=precise(pair.batch.inputs))
+    if pair.model.by_step_refusal is not None:
+        pytest.skip(f"a model that {pair.model.by_step_refusal}")
+    outputs, states = pair.model.read_by_step(batch)
+    assert len(states) == batch.inputs.shape[1]
+    assert torch.allclose(outputs, pair.outputs(batch), rtol=1e-10, atol=1e-10)
 
 
 def test_a_causal_pair_never_sees_a_later_input(config, request):

@@ -1,164 +1,18 @@
-import io
-import json
 import math
-import os
-import signal
-from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from rich.console import Console
+from workbench import SIZES, CarriedSum, Chunks, Ragged, rows, stop_at, weights
 
 from seqtrain import checkpoint
-from seqtrain.batch import Batch, Examples, length_mask
+from seqtrain.batch import Batch
 from seqtrain.errors import CheckpointError, ConfigError, TrainingError
-from seqtrain.models import RecurrentSpec, build_model
-from seqtrain.optimizer import SGD, AdamW, OptimizerSpec
-from seqtrain.runlog import RunLog
-from seqtrain.scheduler import Cosine, InverseTime, SchedulerSpec
-from seqtrain.seeding import seed_torch
-from seqtrain.spec import Align, TaskSpec, Values
-from seqtrain.tasks import Split, Task
-from seqtrain.trainer import Trainer
+from seqtrain.optimizer import SGD, AdamW
+from seqtrain.scheduler import InverseTime
+from seqtrain.tasks import Split
+from seqtrain.trainer import MOST_FAULTS, Trainer
 from seqtrain.trainer_config import TrainerConfig
-
-SIZES = {Split.TRAIN: 22, Split.VAL: 13, Split.TEST: 7}
-
-
-class Ragged(Examples):
-    """Sequences of random length; each step's target is twice the sum of the steps so far."""
-
-    def __init__(self, split: Split) -> None:
-        rng = np.random.default_rng([5, SIZES[split]])
-        self.lengths = rng.integers(2, 9, SIZES[split])
-        self.values = torch.from_numpy(rng.normal(size=(SIZES[split], 8, 1)).astype(np.float32))
-
-    def __len__(self) -> int:
-        return len(self.lengths)
-
-    def batch(self, indices, epoch):
-        lengths = torch.from_numpy(self.lengths[indices])
-        inputs = self.values[torch.from_numpy(indices), : int(lengths.max())]
-        return Batch(inputs, lengths, 2 * inputs.cumsum(1), torch.from_numpy(indices))
-
-
-class RunningSum(Task):
-    """A task with ragged targets, to see that sums travel."""
-
-    metric = "mse"
-    higher_is_better = False
-    outline = spec = TaskSpec(Values((1,)), Values((1,)), Align.EACH)
-
-    def __init__(self) -> None:
-        self.read: list[Split] = []
-
-    def prepare(self, data_dir, seed):
-        pass
-
-    def examples(self, split):
-        self.read.append(split)
-        return Ragged(split)
-
-    def loss(self, outputs, batch):
-        mask = length_mask(batch.lengths, outputs.shape[1], outputs.device)
-        return ((outputs - batch.targets) ** 2)[mask].sum()
-
-    def count(self, batch):
-        return int(batch.lengths.sum())
-
-    def metrics(self):
-        from torchmetrics import MeanSquaredError, MetricCollection
-
-        return MetricCollection({"mse": MeanSquaredError()})
-
-    def score(self, metrics, outputs, batch, generated=None):
-        mask = length_mask(batch.lengths, outputs.shape[1], outputs.device)
-        metrics.update(outputs[mask].flatten(), batch.targets[mask].flatten())
-
-    def baseline(self):
-        return {"mse": 1.0}
-
-
-class Chunks(Ragged):
-    """One series of 53 values, cut into chunks of 5 and a rest; targets are sums over the whole series so far."""
-
-    successive = True
-
-    def __init__(self, split: Split) -> None:
-        rng = np.random.default_rng([7, SIZES[split]])
-        self.values = torch.from_numpy(rng.normal(size=(1, 53, 1)).astype(np.float32))
-        self.sums = 2 * self.values.cumsum(1)
-        self.lengths = np.array([5] * 10 + [3])
-
-    def batch(self, indices, epoch):
-        lengths = torch.from_numpy(self.lengths[indices])
-        places = 5 * torch.from_numpy(indices).unsqueeze(1) + torch.arange(int(lengths.max()))
-        places = places.clamp(max=52)
-        return Batch(self.values[0, places], lengths, self.sums[0, places], torch.from_numpy(indices))
-
-
-class CarriedSum(RunningSum):
-    """Ragged targets too, in one long series that batches continue."""
-
-    outline = spec = TaskSpec(Values((1,)), Values((1,)), Align.EACH, causal=True, carry=True)
-
-    def examples(self, split):
-        return Chunks(split)
-
-
-class Workbench:
-    """Makes trainers that differ only in what a test names."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.console = Console(file=io.StringIO())
-        self.logs: list[RunLog] = []
-
-    def __call__(
-        self,
-        name: str = "run",
-        optimizer: OptimizerSpec | None = None,
-        scheduler: SchedulerSpec | None = None,
-        seed: int = 0,
-        dropout: float = 0.3,
-        task: Task | None = None,
-        **config,
-    ) -> Trainer:
-        task = task or RunningSum()
-        seed_torch(seed, "init")
-        model = build_model(RecurrentSpec(cell="gru", hidden_size=6, dropout=dropout), task.spec)
-        seed_torch(seed, "dropout")
-        folder = self.folder / name
-        folder.mkdir(exist_ok=True)
-        self.logs.append(RunLog(folder, self.console))
-        return Trainer(
-            TrainerConfig(**{"batch_size": 4, "log_every": 2, **config}),
-            model,
-            task,
-            optimizer or AdamW(lr=0.01),
-            scheduler or Cosine(),
-            device=torch.device("cpu"),
-            seed=seed,
-            log=self.logs[-1],
-        )
-
-
-@pytest.fixture
-def trainer_of(tmp_path) -> Iterator[Workbench]:
-    workbench = Workbench(tmp_path)
-    yield workbench
-    for log in workbench.logs:
-        log.close()
-
-
-def weights(trainer: Trainer) -> list[torch.Tensor]:
-    return [p.detach().clone() for p in trainer.model.parameters()]
-
-
-def rows(trainer: Trainer) -> list[dict]:
-    return [json.loads(line) for line in (trainer.log.folder / "metrics.jsonl").read_text().splitlines()]
 
 
 def take_step(trainer: Trainer, batches: int, batch_size: int) -> None:
@@ -204,6 +58,41 @@ def test_fp16_is_refused_on_a_cpu(trainer_of):
         trainer_of(amp="fp16")
 
 
+def scaled(trainer: Trainer) -> Trainer:
+    """The trainer with its gradients scaled as those of fp16 are; a CPU can do that much."""
+    trainer.stepper.scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    trainer.guard.scaled = True
+    return trainer
+
+
+def test_scaled_gradients_train_as_others_do(trainer_of):
+    plain, other = (trainer_of(name, max_epochs=2, dropout=0) for name in ("plain", "scaled"))
+    plain.fit()
+    scaled(other).fit()
+    for a, b in zip(weights(plain), weights(other), strict=True):
+        assert torch.allclose(a, b, rtol=1e-5, atol=1e-7)
+    assert checkpoint.load(other.saver.folder / checkpoint.LAST)["scaler"]["scale"] == 1024.0
+
+
+def test_a_scaled_gradient_that_overflows_costs_its_step_and_half_of_the_scale(trainer_of):
+    trainer = scaled(trainer_of(max_epochs=1, dropout=0))
+    before, bias = weights(trainer), trainer.model.readout.linear.bias
+    spoil = bias.register_hook(lambda gradient: gradient * math.inf)
+    take_step(trainer, 1, 4)
+    assert all(torch.equal(a, b) for a, b in zip(weights(trainer), before, strict=True))
+    assert trainer.stepper.scaler.get_scale() == 512.0
+    spoil.remove()
+    take_step(trainer, 1, 4)
+    assert not any(torch.equal(a, b) for a, b in zip(weights(trainer), before, strict=True))
+
+
+def test_a_broken_loss_is_skipped_with_scaled_gradients_too(trainer_of):
+    trainer = scaled(trainer_of(max_epochs=1, on_nonfinite="skip"))
+    broken_at(trainer, 2)
+    assert trainer.fit() == "max_epochs"
+    assert trainer.progress.left_out == [1]
+
+
 def test_evaluation_is_exact_whatever_the_batch_size(trainer_of):
     whole, uneven = (trainer_of(str(size), batch_size=size) for size in (SIZES[Split.VAL], 5))
     expected = whole.evaluate(Split.VAL)
@@ -231,11 +120,12 @@ def test_validation_may_wait_for_some_epochs(trainer_of):
 
 
 def test_checkpoints_are_written_between_validations_too(trainer_of):
-    saved = []
-    trainer = trainer_of(max_epochs=1, checkpoint_every=2)
-    trainer.save = lambda *_: saved.append(trainer.progress.step)
-    trainer.fit()
-    assert saved == [2, 4, 6]
+    for option, steps in (("checkpoint_every", [2, 4, 6, 8, 10, 12]), ("checkpoint_every_epochs", [12])):
+        saved = []
+        trainer = trainer_of(option, max_epochs=2, eval_every_epochs=2, **{option: 2})
+        trainer.save = lambda trainer=trainer, saved=saved, **_: saved.append(trainer.progress.step)
+        trainer.fit()
+        assert saved == steps
 
 
 def test_epochs_count_steps_of_accumulated_batches(trainer_of):
@@ -259,6 +149,116 @@ def test_the_test_split_is_not_read_by_training(trainer_of):
     trainer = trainer_of(max_epochs=2)
     trainer.fit()
     assert Split.TEST not in trainer.task.read
+
+
+def test_no_number_of_the_gradient_is_larger_than_clip_value(trainer_of):
+    moved = {}
+    for clip in (None, 1e-3):
+        trainer = trainer_of(str(clip), SGD(lr=1.0), dropout=0, clip_norm=None, clip_value=clip)
+        before = weights(trainer)
+        take_step(trainer, 1, 4)
+        moved[clip] = max(float((a - b).abs().max()) for a, b in zip(weights(trainer), before, strict=True))
+    assert moved[1e-3] == pytest.approx(1e-3, rel=1e-3)
+    assert moved[None] > 0.01
+
+
+def test_labels_are_smoothed_in_training_alone(trainer_of):
+    trainer = trainer_of(max_epochs=1, label_smoothing=0.1)
+    task_loss, seen = trainer.task.loss, set()
+
+    def watched(outputs, batch, smoothing=0.0):
+        seen.add((trainer.model.training, smoothing))
+        return task_loss(outputs, batch)
+
+    trainer.task.loss = watched
+    trainer.fit()
+    assert seen == {(True, 0.1), (False, 0.0)}
+
+
+def test_averaged_weights_are_validated_and_kept_and_the_others_trained(trainer_of):
+    plain, averaged = (trainer_of(str(ema), max_epochs=2, ema=ema, dropout=0) for ema in (None, 0.9))
+    plain.fit()
+    averaged.fit()
+    for a, b in zip(weights(plain), weights(averaged), strict=True):
+        assert torch.equal(a, b)
+    assert [row for row in untimed(plain) if "val/mse" in row] != [row for row in untimed(averaged) if "val/mse" in row]
+    state = checkpoint.load(averaged.log.folder / "checkpoints" / checkpoint.LAST)
+    kept, trained = state["model"]["readout.linear.weight"], state["training_model"]["readout.linear.weight"]
+    assert torch.equal(trained, averaged.model.readout.linear.weight)
+    assert not torch.equal(kept, trained)
+    averaged.take_best()
+    assert torch.equal(averaged.model.readout.linear.weight, kept)
+
+
+def test_the_metric_that_is_watched_picks_the_best(trainer_of):
+    trainer = trainer_of(max_epochs=4, monitor="mse", mode="max", optimizer=SGD(lr=0.01), dropout=0)
+    trainer.fit()
+    assert trainer.progress.best_step == 6
+    values = [row["val/mse"] for row in rows(trainer) if "val/mse" in row]
+    assert values == sorted(values, reverse=True)
+    assert trainer.progress.history == [-value for value in values]
+
+
+def test_several_of_the_best_are_kept(trainer_of):
+    trainer = trainer_of(max_epochs=5, keep_best=2, optimizer=SGD(lr=0.01), dropout=0)
+    trainer.fit()
+    names = {path.name for path in (trainer.log.folder / "checkpoints").iterdir()}
+    assert names == {"last.pt", "previous.pt", "best.pt", "step-00000024.pt", "step-00000030.pt"}
+    assert checkpoint.load(trainer.log.folder / "checkpoints" / "step-00000024.pt")["progress"]["step"] == 24
+
+
+def test_limited_batches_shorten_every_pass(trainer_of):
+    trainer = trainer_of(max_epochs=2, limit_batches=2, batch_size=4)
+    read = []
+    score = trainer.task.score
+    trainer.task.score = lambda *arguments: read.append(len(arguments[2])) or score(*arguments)
+    trainer.fit()
+    assert trainer.progress.step == 4
+    assert read == [4, 4] * 2
+
+
+def test_a_few_batches_can_be_overfitted(trainer_of):
+    trainer = trainer_of(max_epochs=3, overfit_batches=2, batch_size=4)
+    seen = []
+    step = trainer.train_step
+    trainer.train_step = lambda batches: seen.append(batches[0].indices.tolist()) or step(batches)
+    trainer.fit()
+    assert seen == seen[:2] * 3
+    assert Split.VAL not in trainer.task.read
+    batch = Ragged(Split.TRAIN).batch(np.array(seen[0] + seen[1]), 0)
+    expected = trainer.evaluator.evaluate(Ragged(Split.TRAIN), [batch])["mse"]
+    assert rows(trainer)[-1]["val/mse"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_compiled_model_trains_and_answers_in_its_place(trainer_of, monkeypatch):
+    calls = []
+
+    def compiled(model, dynamic):
+        assert dynamic
+        return lambda *arguments: calls.append(model.training) or model(*arguments)
+
+    monkeypatch.setattr("torch.compile", compiled)
+    plain, quick = (trainer_of(str(wanted), max_epochs=1, dropout=0, compile=wanted) for wanted in (False, True))
+    plain.fit()
+    assert not calls
+    quick.fit()
+    assert calls.count(True) == 6
+    assert calls.count(False) == 4
+    for a, b in zip(weights(plain), weights(quick), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_running_out_of_memory_is_told_with_the_sizes(trainer_of):
+    trainer = trainer_of(max_epochs=1)
+
+    def exhausted(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    trainer.model.forward = exhausted
+    with pytest.raises(
+        TrainingError, match=r"out of memory on cpu over a batch of 4 sequences of \d steps: lower train"
+    ):
+        trainer.fit()
 
 
 def test_patience_counts_validations_that_improve_by_no_more_than_min_delta(trainer_of):
@@ -291,50 +291,156 @@ def test_best_is_what_validation_says(trainer_of):
     assert trainer.evaluate(Split.VAL)["val/mse"] == pytest.approx(values[best_step], rel=1e-6)
 
 
-def test_what_is_no_longer_finite_stops_the_run_and_is_not_saved(trainer_of):
-    trainer = trainer_of(optimizer=SGD(lr=1e30), max_epochs=3, clip_norm=None, checkpoint_every=1, log_every=50)
-    with pytest.raises(TrainingError, match=r"became infinite or NaN between steps 1 and \d: try a lower optimizer.lr"):
+def broken_at(trainer: Trainer, *steps: int, loss: float = math.nan) -> None:
+    """Spoils the loss of some steps, counted from 1."""
+    task_loss = trainer.task.loss
+
+    def spoilt(*arguments):
+        spoil = trainer.progress.step + 1 in steps and trainer.model.training
+        return task_loss(*arguments) * (loss if spoil else 1.0)
+
+    trainer.task.loss = spoilt
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf])
+def test_a_loss_that_is_not_finite_stops_the_run_at_its_step_and_leaves_the_weights(trainer_of, loss):
+    trainer = trainer_of(max_epochs=3, checkpoint_every=2)
+    broken_at(trainer, 4, loss=loss)
+    with pytest.raises(
+        TrainingError, match=r"the loss of step 4 is infinite or NaN, first in .* \(training examples \d"
+    ):
         trainer.fit()
+    trainer.saver.wait()
+    state, _ = checkpoint.load_newest(trainer.log.folder / "checkpoints")
+    assert state["progress"]["step"] == 2
+    assert all(torch.isfinite(value).all() for value in weights(trainer))
+
+
+def test_the_place_where_numbers_break_is_named(trainer_of):
+    trainer = trainer_of(max_epochs=1)
+    with torch.no_grad():
+        trainer.model.readout.linear.weight[0] = math.inf
+    with pytest.raises(TrainingError, match=r"the loss of step 1 is infinite or NaN, first in readout"):
+        trainer.fit()
+
+    trainer = trainer_of("gradient", max_epochs=1)
+    bias = trainer.model.readout.linear.bias
+    bias.register_hook(lambda gradient: gradient * math.inf)
+    with pytest.raises(TrainingError, match=r"the gradient of step 1 is infinite or NaN, first in readout.linear.bias"):
+        trainer.fit()
+
+
+def test_where_looking_costs_a_sync_the_run_looks_when_it_records(trainer_of):
+    trainer = trainer_of(max_epochs=3, log_every=5)
+    trainer.guard.eager = False
+    broken_at(trainer, 3)
+    with pytest.raises(TrainingError, match=r"the loss of step 3 is infinite or NaN, first in .* try a lower"):
+        trainer.fit()
+    assert trainer.progress.step == 5
+    assert not (trainer.log.folder / "checkpoints").exists()
+
+
+def test_weights_that_are_not_finite_are_never_saved(trainer_of):
+    trainer = trainer_of(optimizer=SGD(lr=1e30), max_epochs=3, clip_norm=None, checkpoint_every=1)
+    with pytest.raises(TrainingError, match=r"infinite or NaN.*: try a lower optimizer.lr"):
+        trainer.fit()
+    trainer.saver.wait()
     state, _ = checkpoint.load_newest(trainer.log.folder / "checkpoints")
     assert state is None or all(torch.isfinite(value).all() for value in state["model"].values())
 
 
-def interrupt_at(trainer: Trainer, step: int, number: signal.Signals = signal.SIGTERM) -> None:
-    """Sends this process a signal in the middle of a step."""
-    train_step = trainer.train_step
+def test_a_broken_step_can_be_skipped(trainer_of):
+    trainer = trainer_of(max_epochs=2, on_nonfinite="skip", dropout=0)
+    broken_at(trainer, 2, 3, 7)
+    assert trainer.fit() == "max_epochs"
+    assert trainer.progress.left_out == [1, 2, 6]
+    assert trainer.progress.step == 12
+    assert "the loss of step 3 is infinite or NaN" in (trainer.log.folder / "train.log").read_text()
 
-    def interrupted(batches):
-        if trainer.progress.step + 1 == step:
-            os.kill(os.getpid(), number)
-        train_step(batches)
+    other = trainer_of("other", max_epochs=2, dropout=0)
+    other.progress.left_out = [1, 2, 6]
+    other.fit()
+    for a, b in zip(weights(trainer), weights(other), strict=True):
+        assert torch.equal(a, b)
 
-    trainer.train_step = interrupted
+
+def test_a_run_can_go_back_from_a_broken_step_and_leave_it_out(trainer_of):
+    trainer = trainer_of(max_epochs=2, on_nonfinite="rollback", checkpoint_every=2, dropout=0)
+    broken_at(trainer, 1, 6, 8)
+    assert trainer.fit() == "max_epochs"
+    assert trainer.progress.left_out == [0, 5, 7]
+    steps = [row["step"] for row in rows(trainer) if "train/loss" in row]
+    assert steps == [2, 4, 6, 8, 10, 12]
+
+    skipping = trainer_of("skipping", max_epochs=2, on_nonfinite="skip", dropout=0)
+    broken_at(skipping, 1, 6, 8)
+    skipping.fit()
+    for a, b in zip(weights(trainer), weights(skipping), strict=True):
+        assert torch.equal(a, b)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_run_after_its_step_and_saves(trainer_of, number):
+@pytest.mark.parametrize("policy", ["skip", "rollback"])
+def test_a_run_of_nothing_but_broken_steps_is_given_up(trainer_of, policy):
+    trainer = trainer_of(max_epochs=5, on_nonfinite=policy)
+    broken_at(trainer, *range(3, 100))
+    with pytest.raises(TrainingError, match=rf"step {3 + MOST_FAULTS} is .* as were the {MOST_FAULTS} steps before"):
+        trainer.fit()
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGUSR1"])
+def test_a_run_that_is_asked_to_stop_ends_after_its_step_and_saves(trainer_of, name):
     trainer = trainer_of(max_epochs=5)
-    before = signal.getsignal(number)
-    interrupt_at(trainer, 8, number)
-    assert trainer.fit() == number.name
+    stop_at(trainer, 8, name)
+    assert trainer.fit() == name
     assert trainer.progress.step == 8
     state, _ = checkpoint.load_newest(trainer.log.folder / "checkpoints")
     assert state["progress"]["step"] == 8
-    assert signal.getsignal(number) is before
+
+
+def test_a_validation_that_is_cut_short_is_made_up_for(trainer_of):
+    undisturbed = trainer_of("undisturbed", max_epochs=2)
+    undisturbed.fit()
+    first = trainer_of("stopped", max_epochs=2)
+    score = first.task.score
+
+    def stopping(*arguments):
+        first.stop.received = "SIGTERM"
+        score(*arguments)
+
+    first.task.score = stopping
+    assert first.fit() == "SIGTERM"
+    assert (first.progress.step, first.progress.validated) == (6, 0)
+    first.log.close()
+    second = trainer_of("stopped", max_epochs=2)
+    second.load_state_dict(checkpoint.load_newest(second.log.folder / "checkpoints")[0])
+    assert second.fit() == "max_epochs"
+    assert untimed(undisturbed) == untimed(second)
+
+
+def untimed(trainer: Trainer) -> list[dict]:
+    """What a trainer recorded, but for what depends on the clock."""
+    timed = {"seconds", "train/examples_per_second"}
+    return [{key: value for key, value in row.items() if key not in timed} for row in rows(trainer)]
 
 
 @pytest.mark.parametrize("step", [1, 6, 7, 9])
 @pytest.mark.parametrize(
     "options",
-    [{}, {"accumulate": 2, "eval_every": 4}, {"task": CarriedSum(), "batch_size": 3}],
-    ids=["plain", "accumulate", "carry"],
+    [
+        {},
+        {"accumulate": 2, "eval_every": 4},
+        {"task": CarriedSum(), "batch_size": 3},
+        {"ema": 0.9, "keep_best": 3, "clip_norm": None, "clip_value": 0.1},
+        {"limit_batches": 4, "monitor": "loss"},
+    ],
+    ids=["plain", "accumulate", "carry", "averaged", "limited"],
 )
 def test_a_resumed_run_is_bit_for_bit_the_undisturbed_one(trainer_of, step, options):
     undisturbed = trainer_of("undisturbed", max_epochs=4, **options)
     undisturbed.fit()
 
     first = trainer_of("stopped", max_epochs=4, **options)
-    interrupt_at(first, step)
+    stop_at(first, step)
     assert first.fit() == "SIGTERM"
     first.log.close()
     torch.rand(100)  # whatever else used the generators in between
@@ -346,9 +452,7 @@ def test_a_resumed_run_is_bit_for_bit_the_undisturbed_one(trainer_of, step, opti
 
     for a, b in zip(weights(undisturbed), weights(second), strict=True):
         assert torch.equal(a, b)
-    timed = {"seconds", "train/examples_per_second"}
-    plain = [[{k: v for k, v in row.items() if k not in timed} for row in rows(t)] for t in (undisturbed, second)]
-    assert plain[0] == plain[1]
+    assert untimed(undisturbed) == untimed(second)
 
 
 def test_memory_is_carried_from_batch_to_batch_and_not_from_epoch_to_epoch(trainer_of):
@@ -363,7 +467,7 @@ def test_memory_is_carried_from_batch_to_batch_and_not_from_epoch_to_epoch(train
 def test_what_is_carried_ends_with_the_epoch(trainer_of):
     trainer = trainer_of(task=CarriedSum(), batch_size=3, dropout=0.0)
     memories = []
-    for batch in trainer.epoch_loader():
+    for batch in trainer.feed.training(0, 0):
         trainer.train_step([batch])
         memories.append(trainer.memory)
     # Streams of 4, 4 and 3 chunks: the third ends a batch earlier.
@@ -399,6 +503,12 @@ def test_the_seed_decides(trainer_of):
         ({"max_time": 0.0}, "trainer.max_time=0.0: must be above 0"),
         ({"clip_norm": 0.0}, "trainer.clip_norm=0.0: must be above 0"),
         ({"max_epochs": None}, "the run has no end"),
+        ({"clip_value": 0.5}, "trainer.clip_value=0.5: trainer.clip_norm=1.0 clips already"),
+        ({"limit_batches": 1, "overfit_batches": 1}, "trainer.limit_batches=1: trainer.overfit_batches=1 limits"),
+        ({"mode": "max"}, "trainer.mode=max: the task knows its own metric"),
+        ({"ema": 1.0}, "trainer.ema=1.0: must be at least 0 and below 1"),
+        ({"label_smoothing": 1.0}, "trainer.label_smoothing=1.0: must be at least 0 and below 1"),
+        ({"keep_best": 0}, "trainer.keep_best=0: must be at least 1"),
     ],
 )
 def test_senseless_options_are_refused(config, message):

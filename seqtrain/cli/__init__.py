@@ -1,9 +1,11 @@
 """The command line: the only place that knows Hydra, and where every user's error becomes one line.
 
 Exit codes: 0 done, 1 a failure of ours or of a sweep's job, 2 an error of the user's input, and
-128 + the signal's number for a run that was asked to stop (130 for Ctrl-C, 143 for SIGTERM).
+128 + the signal's number for a run that was asked to stop (130 for Ctrl-C, 143 for SIGTERM, 138 for SIGUSR1, 129 for
+SIGHUP).
 """
 
+import errno
 import os
 import signal
 import sys
@@ -11,10 +13,26 @@ from importlib import import_module
 from importlib.metadata import version
 
 from seqtrain.errors import ConfigError, UserError
+from seqtrain.launcher import one_voice
 from seqtrain.typos import did_you_mean
 
-COMMANDS = {"train": "train", "resume": "resume", "list": "list_words", "data": "data"}
+COMMANDS = {
+    "train": "train",
+    "resume": "resume",
+    "eval": "evaluate",
+    "predict": "predict",
+    "generate": "generate",
+    "compare": "compare",
+    "export": "export",
+    "lr_find": "lr_find",
+    "list": "list_words",
+    "data": "data",
+    "doctor": "doctor",
+}
 """Each command and the module of this package whose `main(arguments)` it is."""
+
+ENVIRONMENT = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EIO}
+"""What an OSError says that no fault of ours brings about: a disk that is full, broken or not ours to write."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -23,17 +41,23 @@ def main(arguments: list[str] | None = None) -> int:
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:
-        return dispatch(arguments)
+        with one_voice():
+            return dispatch(arguments)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except BrokenPipeError:
         # Whoever read our output has gone; Python would complain once more when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
-    except Exception as error:
-        if debug or not isinstance(error, UserError):
+    except UserError as error:
+        if debug:
             raise
         sys.stderr.write(f"seqtrain: {error}\n")
+        return 2
+    except OSError as error:
+        if debug or error.errno not in ENVIRONMENT:
+            raise
+        sys.stderr.write(f"seqtrain: {error.filename or 'a file'}: {error.strerror}\n")
         return 2
 
 

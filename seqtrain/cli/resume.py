@@ -14,16 +14,35 @@ if TYPE_CHECKING:
 def main(arguments: list[str]) -> int:
     """Resumes one run; starts it, if it was stopped before its first checkpoint."""
     parser = argparse.ArgumentParser(
-        prog="seqtrain resume", description="Goes on with a run, as if it had never stopped."
+        prog="seqtrain resume", description="Goes on with a run, or a sweep, as if it had never stopped."
     )
-    parser.add_argument("run", metavar="RUN", help="a run folder, or `last` for the newest one below outputs")
-    folder = find_run(parser.parse_args(arguments).run)
+    parser.add_argument("run", metavar="RUN", help="a run's folder or a sweep's, or `last` for the newest run")
+    parser.add_argument(
+        "overrides",
+        metavar="key=value",
+        nargs="*",
+        help="what is to be different from now on, like trainer.max_epochs=20; what belongs to what the run has "
+        "learned, like its model, can't be",
+    )
+    options = parser.parse_args(arguments)
+    folder = find_run(options.run)
+    if (folder / "sweep.json").exists():
+        from seqtrain.cli.sweep import resume_sweep
 
+        return resume_sweep(folder, options.overrides)
+    return go_on(folder, options.overrides)
+
+
+def go_on(folder: Path, overrides: list[str]) -> int:
+    """Resumes the run of a folder, in this process or in as many as it asks for; the exit code."""
     from rich.console import Console
 
+    from seqtrain.launcher import is_first
     from seqtrain.run import resume
+    from seqtrain.together import resume_together
 
-    return exit_code(resume(folder, Console()))
+    code = resume_together(folder, overrides)
+    return exit_code(resume(folder, Console(quiet=not is_first()), overrides)) if code is None else code
 
 
 def find_run(name: str) -> Path:

@@ -3,7 +3,6 @@
 import argparse
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,19 +11,33 @@ from pathlib import Path
 from typing import Any
 
 import hydra
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from seqtrain.errors import ConfigError
+from seqtrain.plugins import word_folders
 from seqtrain.typos import UnknownKeyError, did_you_mean, leaves
-from seqtrain.words import GROUPS, words
+from seqtrain.words import GROUPS, built_in, words
+
+ASKING = ("--help", "-h", "--hydra-help", "--version", "--cfg", "-c", "--info", "-i", "--shell-completion", "-sc")
+"""Flags that ask something of Hydra instead of running anything."""
+
+
+class PluginWords(SearchPathPlugin):
+    """Shows Hydra the words of installed plugins; it would find such a class by itself in `hydra_plugins` only."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Adds their folders behind ours."""
+        for package, folder in word_folders().items():
+            search_path.append(package, f"file://{folder}")
 
 
 @dataclass
@@ -38,40 +51,31 @@ class Composed:
 
 def main(arguments: list[str]) -> int:
     """Trains what the arguments describe; flags like --help and --cfg are Hydra's."""
+    flags = parse_flags(arguments)
+    with errors_of_hydra(flags):
+        check_flags(flags)
+    if flags.multirun and not flags.asks:
+        from seqtrain.cli.sweep import sweep
+
+        return sweep(flags)
+    Plugins.instance().register(PluginWords)
     runs: list[Composed] = []
     refused: list[ConfigError] = []
-    done: list[Path] = []
-    failed: list[str] = []
 
     @hydra.main(config_path="pkg://seqtrain.conf", config_name="config", version_base="1.3")
     def job(cfg: DictConfig) -> None:
         try:
-            composed = plain(cfg)
+            if HydraConfig.get().mode != RunMode.RUN:
+                raise ConfigError("hydra.mode=MULTIRUN: say -m, and what to try as key=a,b")
+            runs.append(plain(cfg))
         except ConfigError as error:  # Hydra would add a line of its own
             refused.append(error)
-            return
-        if HydraConfig.get().mode == RunMode.RUN:
-            runs.append(composed)
-        elif code := run_apart(composed):
-            failed.append(f"{' '.join(composed.overrides)} (exit code {code})")
-        else:
-            done.append(composed.run_dir)
 
-    flags = parse_flags(arguments)
     with errors_of_hydra(flags):
-        check_flags(flags)
         sys.argv[1:] = arguments
         job()
     for error in refused:
         raise error
-    if done:
-        from seqtrain.report import shown
-
-        folder = shown(done[0].parent)
-        sys.stdout.write(f"{len(done)} runs in {folder}; look at them with: tensorboard --logdir {folder}\n")
-    if failed:
-        sys.stderr.write(f"seqtrain: {len(failed)} jobs failed: {'; '.join(failed)}\n")
-        return 1
     for run in runs:  # after Hydra has left the stage: one run, or none where a flag only asked
         return train_here(run)
     return 0
@@ -84,6 +88,8 @@ class Flags:
     overrides: list[str]
     multirun: bool
     config_dir: Path | None
+    asks: bool = False
+    rest: tuple[str, ...] = ()
 
 
 def parse_flags(arguments: Sequence[str]) -> Flags:
@@ -92,49 +98,47 @@ def parse_flags(arguments: Sequence[str]) -> Flags:
     parser.add_argument("--multirun", "-m", action="store_true")
     parser.add_argument("--config-dir", "-cd", type=Path)
     known, rest = parser.parse_known_args(arguments)
-    overrides = [argument for argument in rest if "=" in argument or argument.startswith("~")]
-    return Flags(overrides, known.multirun, known.config_dir)
+    overrides = [argument for argument in rest if not argument.startswith("-") and re.match(r"[^=]*=|~", argument)]
+    others = tuple(argument for argument in rest if argument not in overrides)
+    asks = any(argument.partition("=")[0] in ASKING for argument in others)
+    return Flags(overrides, known.multirun, known.config_dir, asks, others)
 
 
 def check_flags(flags: Flags) -> None:
     """Finds what Hydra would take silently, or complain of only after it has made folders.
 
     Raises:
-        ConfigError: For a file of --config-dir that a built-in hides, for hydra.run.dir, and for whatever
-            is wrong with any job of a sweep.
+        ConfigError: For a file of a plugin or of --config-dir that a word of the same name hides, for hydra.run.dir,
+            and for what acts on a sweep where none is asked for.
     """
+    taken = {group: words(group) for group in GROUPS}
     if flags.config_dir is not None:
         for group in GROUPS:
             for file in sorted((flags.config_dir / group).glob("*.yaml")):
-                if file.stem in words(group):
-                    raise ConfigError(f"{file}: {group}={file.stem} is built in and would win; give it another name")
+                if file.stem in taken[group]:
+                    owner = "built in" if file.stem in built_in(group) else f"a plugin's ({taken[group][file.stem]})"
+                    raise ConfigError(f"{file}: {group}={file.stem} is {owner} and would win; give it another name")
     for override in flags.overrides:
         if override.startswith("hydra.run.dir="):
             raise ConfigError(
                 f"{override}: seqtrain makes its own run folders; say run_dir={override.partition('=')[2]}"
             )
-    if flags.multirun:
-        check_jobs(flags)
+        if not flags.multirun and re.match(r"[+~]*(sweep|launcher)[=.]", override):
+            raise ConfigError(f"{override}: is of a sweep; add -m, and give some options several values")
 
 
-def check_jobs(flags: Flags) -> None:
-    """Composes and checks every job of a sweep that can be told beforehand; a sweeper may choose others."""
-    from seqtrain.config import build_config
-
-    parsed = OverridesParser.create().parse_overrides(flags.overrides)
-    told = [each for each in parsed if not each.is_sweep_override() or each.is_discrete_sweep()]
-    (jobs,) = BasicSweeper.split_arguments(told, None)
-    with composing(flags):
-        for overrides in jobs:
-            cfg = hydra.compose("config", overrides=overrides, return_hydra_config=True)
-            HydraConfig.instance().set_config(cfg)
-            build_config(plain(cfg).tree)
+def composed(overrides: list[str]) -> Composed:
+    """What the command line would make of these overrides for a single run; in a context of `composing`."""
+    cfg = hydra.compose("config", overrides=overrides, return_hydra_config=True)
+    HydraConfig.instance().set_config(cfg)
+    return plain(cfg)
 
 
 @contextmanager
 def composing(flags: Flags) -> Iterator[None]:
     """A context in which `hydra.compose` sees what the command line would."""
     GlobalHydra.instance().clear()
+    Plugins.instance().register(PluginWords)
     with hydra.initialize_config_module("seqtrain.conf", version_base="1.3"):
         if flags.config_dir is not None:
             loader = GlobalHydra.instance().config_loader()
@@ -148,7 +152,8 @@ def plain(cfg: DictConfig) -> Composed:
     sweep = hydra_config.mode == RunMode.MULTIRUN
     cfg = cfg.copy()
     with open_dict(cfg):
-        cfg.pop("hydra", None)
+        for of_no_run in ("hydra", "sweep", "launcher"):
+            cfg.pop(of_no_run, None)
     try:
         tree = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
@@ -165,22 +170,19 @@ def plain(cfg: DictConfig) -> Composed:
 
 
 def train_here(run: Composed) -> int:
-    """Trains in this process."""
+    """Trains in this process, or in as many as are asked for."""
     from rich.console import Console
 
-    from seqtrain.cli.resume import exit_code
+    from seqtrain.cli.resume import exit_code, go_on
     from seqtrain.run import start
+    from seqtrain.run_folder import requeued
+    from seqtrain.together import start_together
 
-    return exit_code(start(run.tree, run.overrides, run.run_dir, Console()))
-
-
-def run_apart(run: Composed) -> int:
-    """Trains in a process of its own, so that the jobs of a sweep can't touch one another; its exit code."""
-    from seqtrain.config import build_config
-    from seqtrain.run import write_config
-
-    write_config(run.run_dir, build_config(run.tree), run.tree, run.overrides)
-    return subprocess.run([sys.executable, "-m", "seqtrain", "resume", str(run.run_dir)], check=False).returncode
+    begun = requeued(run.run_dir, run.overrides)
+    if begun is not None:
+        return go_on(begun, [])
+    code = start_together(run.tree, run.overrides, run.run_dir)
+    return exit_code(start(run.tree, run.overrides, run.run_dir, Console())) if code is None else code
 
 
 # -------------------------------------------------------------------- Hydra's errors in our words

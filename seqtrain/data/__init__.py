@@ -7,9 +7,11 @@ from seqtrain.data.cache import cache_folder, cache_size, cached, clear_cache, f
 from seqtrain.data.datasets import DATASETS, DataSet, RemoteFile
 from seqtrain.data.download import Connection
 from seqtrain.data.fetch import is_present, obtain, verify
+from seqtrain.data.gzipped import WHAT_BAD_GZIPS_RAISE, decompress
 
 __all__ = [
     "DATASETS",
+    "WHAT_BAD_GZIPS_RAISE",
     "Connection",
     "DataSet",
     "RemoteFile",
@@ -17,6 +19,7 @@ __all__ = [
     "cache_size",
     "cached",
     "clear_cache",
+    "decompress",
     "fingerprint",
     "is_present",
     "obtain",

@@ -46,7 +46,7 @@ class Packing:
         try:
             with zipfile.ZipFile(path) as archive:
                 for name, member in self._members(archive).items():
-                    content = archive.read(member)
+                    content = self._content(archive, member)
                     digest.update(f"{name}\0{len(content)}\0".encode())
                     digest.update(content)
         except WHAT_BAD_ZIPS_RAISE:
@@ -75,9 +75,16 @@ class Packing:
                     )
                 for name, member in members.items():
                     # zipfile reads no more than the size that the directory names, and checks the CRC.
-                    packed.writestr(header(name), archive.read(member))
+                    packed.writestr(header(name), self._content(archive, member))
         except WHAT_BAD_ZIPS_RAISE as error:
             raise BadArchiveError(f"no zip that can be read came ({error})") from error
+
+    @staticmethod
+    def _content(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+        try:
+            return archive.read(member)
+        except OSError as error:  # the directory tells of a place before the file's beginning
+            raise zipfile.BadZipFile(str(error)) from error
 
     def _members(self, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
         """The members to keep, by name without the top folder, sorted."""

@@ -9,9 +9,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from seqtrain.models.engine import tracing
 from seqtrain.models.multihead import MultiHeadAttention, softmax_over_visible
 from seqtrain.models.padded import RealSteps
+from seqtrain.models.tracing import tracing
 from seqtrain.models.work import multiply_adds
 
 Score = Literal["dot", "additive"]

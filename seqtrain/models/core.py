@@ -51,6 +51,20 @@ class Core(nn.Module, ABC):
             state: What `forward` returned beside the outputs.
         """
 
+    @property
+    @abstractmethod
+    def by_step_refusal(self) -> str | None:
+        """Why sequences can't be read one step at a time, as `it <reason>`; None if they can."""
+
+    @abstractmethod
+    def gates(self, x: Float[Tensor, "B T *F"], lengths: Int[Tensor, " B"]) -> dict[str, Float[Tensor, "B T *D"]]:
+        """What each gate let through at each step, by `layers.0.0/forget`; as of `Model.gates`.
+
+        Args:
+            x: As of `forward`.
+            lengths: As of `forward`.
+        """
+
     @abstractmethod
     def describe(self) -> str:
         """The core as built, in a few words: "LSTM 128 -> 256, 2 layers, both directions (concat)"."""

@@ -158,7 +158,7 @@ class Decoder(nn.Module):
     def _attend(self, y: Float[Tensor, "N U *S"], encoded: Encoded) -> Float[Tensor, "N U *S"]:
         if self.attention is None:
             return y
-        queries = y.reshape(len(encoded.steps), -1, y.shape[-1])  # all that ask the same sequence
+        queries = y.reshape(encoded.steps.shape[0], -1, y.shape[-1])  # all that ask the same sequence
         attended: Tensor = self.attention(encoded.steps, encoded.real, queries).view(*y.shape[:2], -1)
         return attended if self.combine is None else self.combine(attended)
 

@@ -13,14 +13,22 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._higher_order_ops import scan  # documented as torch.scan, a prototype, under this name only
 
 from seqtrain.model import State
 from seqtrain.models.cells.cell import Cell, Tape, Weights
+from seqtrain.models.tracing import tracing
 
-
-def tracing() -> bool:
-    """Whether torch.compile or torch.export follows the code: they want plain operations."""
-    return torch.compiler.is_compiling()
+GATES = {
+    "i": "input",
+    "f": "forget",
+    "g": "candidate",
+    "o": "output",
+    "r": "reset",
+    "z": "update",
+    "n": "candidate",
+}
+"""What the letters of the equations stand for."""
 
 
 def read_steps(
@@ -52,6 +60,25 @@ def read_steps(
     return torch.stack(outputs, 1), state
 
 
+def read_scan(
+    cell: Cell, w: Weights, x: Tensor, start: State, padding: Tensor | None, mask: Tensor | None
+) -> tuple[Tensor, State]:
+    """Reads as `read_steps` does, by a loop that an exported program keeps as one: T need not be known."""
+    assert padding is not None, "any of the steps of a program's input may be padding"
+
+    def step(state: State, now: tuple[Tensor, Tensor]) -> tuple[State, Tensor]:
+        features, stop = now
+        h = state[0]
+        after = cell.step(features, state, h if mask is None else h * mask, w)
+        stop = stop.view(-1, *[1] * (h.dim() - 1))
+        after = tuple(torch.where(stop, old, new) for old, new in zip(state, after, strict=True))
+        return after, after[0].clone()  # what is carried and what is handed out may not be one tensor
+
+    begin = tuple(part.to(x.dtype).clone() for part in start)
+    state, outputs = scan(step, begin, (x.transpose(0, 1), padding.t()))
+    return outputs.transpose(0, 1), state
+
+
 def read_fast(
     cell: Cell, w: Weights, x: Tensor, start: State, padding: Tensor | None, mask: Tensor | None
 ) -> tuple[Tensor, State]:
@@ -78,6 +105,27 @@ def read_fast(
             *(w[name].to(dtype) for name in names),
         )
         return place.batch(outputs), tuple(place.features_first(part) for part in final)
+
+
+@torch.no_grad()
+def read_gates(cell: Cell, w: Weights, x: Tensor, start: State) -> dict[str, Tensor]:
+    """What each gate of a cell let through, (B, T, D) or (B, T, D, Y, X), by its name; nothing if it has none.
+
+    No gradient goes through it.
+
+    Args:
+        cell: Whose equations.
+        w: One layer's weights in one direction.
+        x: Features, (B, T, F) or (B, T, C, Y, X). Of a sequence with padding, what comes past its length means nothing.
+        start: The state before the first step.
+    """
+    place = cell.connection
+    projected, _ = cell.project(place.steps(x), w)
+    tape = cell.unroll(projected, tuple(place.features_last(part).contiguous() for part in start), w, None)
+    if not tape.gates:
+        return {}
+    gates = tape.gates[0].chunk(len(cell.gates), -1)
+    return {GATES[name]: place.batch(gate) for name, gate in zip(cell.gates, gates, strict=True)}
 
 
 class _Recurrence(torch.autograd.Function):

@@ -101,15 +101,16 @@ class SelfAttention(Core):
         Raises:
             LengthError: If a length is below 1 or above T.
         """
-        past = len(state[0]) if state else 0
-        if state:
-            x, lengths = torch.cat([state[0].transpose(0, 1).to(x.dtype), x], 1), lengths + past
         real = RealSteps(lengths, x.shape[1], x.device)
+        together, past = not real.ragged, len(state[0]) if state else 0
+        if state:
+            x = torch.cat([state[0].transpose(0, 1).to(x.dtype), x], 1)
+            real = RealSteps(lengths + past, x.shape[1], x.device)
         y = self._enter(x, real)
         for block in self.blocks:
             y = block(y, real)
         outputs = real.zero_padding(self.norm(y))
-        return outputs[:, past:], (x.transpose(0, 1),) if self.keeps_steps and not real.ragged else ()
+        return outputs[:, past:], (x.transpose(0, 1),) if self.keeps_steps and together else ()
 
     def weights(self, x: Float[Tensor, "B T F"], lengths: Int[Tensor, " B"]) -> tuple[Float[Tensor, "B N T T"], ...]:
         """How much each head of each step looks at each step, for each block; arguments as of `forward`."""
@@ -129,6 +130,15 @@ class SelfAttention(Core):
     def last(self, outputs: Float[Tensor, "B T D"], lengths: Int[Tensor, " B"], state: State) -> Float[Tensor, "B D"]:
         """The output of each sequence's last real step, which has looked at all of them."""
         return RealSteps(lengths, outputs.shape[1], outputs.device).last(outputs)
+
+    @property
+    def by_step_refusal(self) -> str:
+        """It has no memory."""
+        return "looks at all steps at once and hands no memory on from one to the next"
+
+    def gates(self, x: Float[Tensor, "B T F"], lengths: Int[Tensor, " B"]) -> dict[str, Float[Tensor, "B T D"]]:
+        """It has none."""
+        return {}
 
     def multiply_adds(self) -> int:
         """Products of a weight and a feature for each step; the comparison of steps comes on top."""

@@ -1,5 +1,6 @@
 """Models that answer from what they read: stem, core, attention if there is one, readout."""
 
+from collections.abc import Iterator
 from typing import assert_never, final
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from seqtrain.batch import Batch
 from seqtrain.model import Model, State
 from seqtrain.models.attention import Attention, AttentionPooling
+from seqtrain.models.by_step import read_by_step
 from seqtrain.models.chain import ChainReadout
 from seqtrain.models.core import Core
 from seqtrain.models.decoder_spec import DecoderSpec, writes
@@ -17,7 +19,7 @@ from seqtrain.models.padded import RealSteps
 from seqtrain.models.readout import MapReadout, Readout
 from seqtrain.models.self_attention import SelfAttention
 from seqtrain.models.stem import Stem
-from seqtrain.models.writing import Step, write
+from seqtrain.models.writing import Step, said_one_by_one
 from seqtrain.spec import TaskSpec
 
 
@@ -55,13 +57,29 @@ class SequenceModel(Model):
         self.task = task
         self.decoder = decoder
 
+    def ends(self) -> tuple[nn.Module, ...]:
+        return self.stem, self.readout
+
     def at_step(self, step: int) -> None: ...
 
     def forward(self, batch: Batch, state: State | None = None) -> tuple[Float[Tensor, "B ..."], State]:
         real, features = self._features(batch)
         outputs, state = self.core(features, batch.lengths, state)
-        last = self.core.last(outputs, batch.lengths, state) if self.pooling == "last" else None
-        return self.readout(self.dropout(self._summarise(outputs, last, real))), state
+        return self._answer(outputs, batch, state, real), state
+
+    @property
+    def by_step_refusal(self) -> str | None:
+        """Its core tells."""
+        return self.core.by_step_refusal
+
+    def read_by_step(self, batch: Batch) -> tuple[Float[Tensor, "B ..."], list[State]]:
+        real, features = self._features(batch)
+        outputs, states = read_by_step(self.core, features, batch.lengths)
+        return self._answer(outputs, batch, states[-1], real), states
+
+    def gates(self, batch: Batch) -> dict[str, Float[Tensor, "B T *D"]]:
+        _, features = self._features(batch)
+        return {f"core.{name}": gate for name, gate in self.core.gates(features, batch.lengths).items()}
 
     def attention_weights(self, batch: Batch, state: State | None = None) -> tuple[Float[Tensor, "B N Q T"], ...]:
         real, features = self._features(batch)
@@ -79,12 +97,15 @@ class SequenceModel(Model):
         return (real.zero_padding(weights.transpose(1, 2)).transpose(1, 2),)
 
     def generate(self, batch: Batch) -> Int[Tensor, "B U"]:
+        return torch.stack(list(self.write(batch)), 1)
+
+    def write(self, batch: Batch) -> Iterator[Int[Tensor, " B"]]:
         assert writes(self.task), "outputs of this task are no next inputs"
         temperature = 1.0 if self.decoder.temperature is None else self.decoder.temperature
         outputs, state = self(batch)
         logits = RealSteps(batch.lengths, outputs.shape[1], outputs.device).last(outputs)
         step = self._go_on if self.core.remembers and self.attention is None else self._reader(batch)
-        return write(step, logits, state, self.task.horizon, temperature=temperature, spec=self.decoder)
+        yield from said_one_by_one(step, logits, state, self.task.horizon, temperature=temperature, spec=self.decoder)
 
     def _go_on(self, said: Int[Tensor, " B"], state: State) -> tuple[Float[Tensor, "B V"], State]:
         """The next symbol's logits by a core that remembers all that it needs of the symbols before."""
@@ -110,6 +131,12 @@ class SequenceModel(Model):
         """What the core reads, and which steps of it are real."""
         real = RealSteps(batch.lengths, batch.inputs.shape[1], batch.inputs.device)
         return real, self.dropout(self.stem(real.zero_padding(batch.inputs)))
+
+    def _answer(self, outputs: Tensor, batch: Batch, state: State, real: RealSteps) -> Tensor:
+        """What is made of the core's outputs, and of its state after them."""
+        last = self.core.last(outputs, batch.lengths, state) if self.pooling == "last" else None
+        answer: Tensor = self.readout(self.dropout(self._summarise(outputs, last, real)))
+        return answer
 
     def _summarise(self, outputs: Tensor, last: Tensor | None, real: RealSteps) -> Tensor:
         """What is read out: of each step, or of the whole sequence in one vector.

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqtrain.batch import PAD
+from seqtrain.models.tracing import exporting
 
 LETTER_SIZE = 30
 """Features of a letter; Ma & Hovy 2016, table 1, as the window."""
@@ -47,8 +48,11 @@ class Spelling(nn.Module):
         """
         vectors = F.pad(self.letters.weight[PAD + 1 :], (0, 0, PAD + 1, 0))
         added = torch.einsum("vc,fck->kvf", vectors, self.convolution.weight)  # (K, V, F)
-        tables = torch.arange(WINDOW, device=letters.device) * len(vectors)
-        windows = F.pad(letters, (WINDOW // 2, WINDOW // 2), value=PAD).unfold(1, WINDOW, 1) + tables  # (N, W, K)
+        padded, size = F.pad(letters, (WINDOW // 2, WINDOW // 2), value=PAD), letters.shape[1]
+        # Side by side, not unfolded: an exported program would refuse words of fewer letters than a window.
+        windows = torch.stack([padded[:, k : k + size] + k * len(vectors) for k in range(WINDOW)], -1)  # (N, W, K)
+        if exporting():  # ONNX would add one bag after the other
+            return F.embedding(windows, added.flatten(0, 1)).sum(2)
         sums = F.embedding_bag(windows.flatten(0, 1), added.flatten(0, 1), mode="sum")
         return sums.view(*letters.shape, -1)
 

@@ -13,11 +13,12 @@ from seqtrain.errors import ConfigError
 from seqtrain.model import State
 from seqtrain.models.cells import Cell, weights_of
 from seqtrain.models.core import Core
-from seqtrain.models.engine import read_fast, read_steps, tracing
+from seqtrain.models.engine import read_fast, read_gates, read_scan, read_steps
 from seqtrain.models.initialise import Init, initialise
 from seqtrain.models.model_spec import Merge, ModelSpec
 from seqtrain.models.native import read_native
 from seqtrain.models.padded import RealSteps
+from seqtrain.models.tracing import exporting, tracing
 from seqtrain.models.work import multiply_adds
 from seqtrain.spec import TaskSpec
 
@@ -166,7 +167,7 @@ class Recurrent(Core):
 
     def _zeros(self, x: Tensor) -> State:
         """The state of one layer that has read nothing."""
-        zeros = x.new_zeros(len(x), self.spec.hidden_size * self.directions, *x.shape[3:])
+        zeros = x.new_zeros(x.shape[0], self.spec.hidden_size * self.directions, *x.shape[3:])
         return (zeros,) * self.cell.memories
 
     def _read_layer(
@@ -187,10 +188,13 @@ class Recurrent(Core):
     ) -> tuple[Float[Tensor, "B T *D"], State]:
         """Reads forward with one layer; outputs are arbitrary at and past each sequence's length."""
         mask = self._mask(x)
+        padding = real.padding if real.ragged else None
+        if exporting():
+            known = isinstance(x.shape[1], int)
+            return (read_steps if known else read_scan)(self.cell, weights_of(layer), x, start, padding, mask)
         kernel = self._kernel(x, mask)
         if kernel == "native":
             return read_native(layer, x, start, real)
-        padding = real.padding if real.ragged else None
         read = read_fast if kernel == "engine" else read_steps
         outputs, final = read(self.cell, weights_of(layer), x, start, padding, mask)
         return outputs, (real.last(outputs), *final[1:]) if real.ragged else final
@@ -237,6 +241,26 @@ class Recurrent(Core):
             forward, backward = top.chunk(2, 1)
             top = self._merge(forward, backward, axis=1)
         return top if self.norm is None else self.norm(top)
+
+    @property
+    def by_step_refusal(self) -> str | None:
+        """The backward direction can't begin before all has been read."""
+        return "reads from the end as well, so that no one step is the last" if self.spec.bidirectional else None
+
+    def gates(self, x: Float[Tensor, "B T *F"], lengths: Int[Tensor, " B"]) -> dict[str, Float[Tensor, "B T *D"]]:
+        """What each gate let through, of every layer and direction."""
+        real, start, found = RealSteps(lengths, x.shape[1], x.device), self._zeros(x), {}
+        below = real.zero_padding(x)
+        for depth, directions in enumerate(self.layers):
+            layers = list(directions.children())
+            begin = tuple(part.chunk(len(layers), 1)[0] for part in start)
+            for direction, layer in enumerate(layers):
+                read = real.reverse(below) if direction else below
+                for name, gate in read_gates(self.cell, weights_of(layer), read, begin).items():
+                    found[f"layers.{depth}.{direction}/{name}"] = real.reverse(gate) if direction else gate
+            outputs, _ = self._read_layer(layers, below, real, start)
+            below = outputs + below if self.spec.residual and depth > 0 else outputs
+        return found
 
     def multiply_adds(self) -> int:
         """Products of a weight and a feature for each step; a convolution's at every place."""

@@ -1,6 +1,6 @@
 """Writing symbols one after the other: the likeliest each time, by drawing, or the likeliest sequence of a beam."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from jaxtyping import Float, Int
@@ -42,10 +42,22 @@ def write(
     Returns:
         What was written, EOS included; PAD after it. As many steps as the longest sequence took.
     """
+    return torch.stack(list(said_one_by_one(step, logits, state, horizon, temperature=temperature, spec=spec)), 1)
+
+
+def said_one_by_one(
+    step: Step,
+    logits: Float[Tensor, "B V"],
+    state: State,
+    horizon: int,
+    *,
+    temperature: float | None,
+    spec: DecoderSpec,
+) -> Iterator[Int[Tensor, " B"]]:
+    """As `write`, each symbol of all sequences as soon as it is written."""
     generator = torch.Generator(logits.device).manual_seed(spec.seed)
     ended = torch.zeros(len(logits), dtype=torch.bool, device=logits.device)
-    written: list[Tensor] = []
-    while True:
+    for count in range(1, horizon + 1):
         logits = _allowed(logits.float())
         if temperature is None:
             said = logits.argmax(-1)
@@ -53,10 +65,10 @@ def write(
             chances = cut_off(logits / temperature, spec.top_k, spec.top_p).softmax(-1)
             said = torch.multinomial(chances, 1, generator=generator).squeeze(1)
         said = torch.where(ended, PAD, said)
-        written.append(said)
+        yield said
         ended = ended | (said == EOS)
-        if len(written) == horizon or ended.all():
-            return torch.stack(written, 1)
+        if count == horizon or ended.all():
+            return
         logits, state = step(said, state)
 
 

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 INK, ACCENT, FAINT = "#20303c", "#d1495b", "#9fb3c0"
 """The colours of what is given, of what a model says, and of what stands behind."""
 
+FLAT = 1e6
+"""How far a curve of gradients would have to fall to reach the bottom of its picture, at least."""
+
 MOST_LABELS = 40
 """Ticks that an axis can carry with a word each."""
 
@@ -81,4 +84,26 @@ def forecasts(
         axes.plot(future, answer, color=ACCENT, linewidth=1.4, label="forecast")
     rows[0].legend(fontsize=8, frameon=False, ncols=3, loc="lower left", bbox_to_anchor=(0, 1))
     rows[-1].set_xlabel("steps from the last one seen", fontsize=9, color=INK)
+    return drawn
+
+
+def gradient_flow(h: Float[np.ndarray, " K"], c: "Float[np.ndarray, ' K'] | None" = None) -> "Figure":
+    """How the gradient shrinks, or grows, from the last step read to the first; a norm of 0 isn't drawn."""
+    drawn, (axes,) = figure(6.4, 3.4)
+    for norms, name, colour, width in ((h, "$h$", INK, 1.8), (c, "$c$", ACCENT, 1.4)):
+        if norms is not None:
+            axes.plot(np.where(norms > 0, norms, np.nan), color=colour, linewidth=width, label=f"of {name}")
+    axes.set_yscale("log")
+    axes.margins(x=0.01)
+    # What hardly shrinks should look flat, and like that in the next picture too.
+    low, high = axes.get_ylim()
+    axes.set_ylim(min(low, high / FLAT), high)
+    axes.grid(color=FAINT, alpha=0.35, linewidth=0.6)
+    axes.set_xlabel("steps back from the last one read", fontsize=9, color=INK)
+    axes.set_ylabel("norm of the answer's gradient", fontsize=9, color=INK)
+    if h[0] > 0:
+        told = f"{len(h) - 1} steps back, {100 * h[-1] / h[0]:.2g}% of the gradient of $h$ is left"
+        axes.set_title(told, fontsize=9, color=INK, loc="left")
+    if c is not None:
+        axes.legend(fontsize=8, frameon=False)
     return drawn

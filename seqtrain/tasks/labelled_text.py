@@ -2,15 +2,15 @@
 
 import csv
 import difflib
-import gzip
 import io
 import json
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from seqtrain.data import WHAT_BAD_GZIPS_RAISE, decompress
 from seqtrain.errors import ConfigError, DataError
+from seqtrain.tasks.given import Given, Source
 
 Row = tuple[int, list[str]]
 """The fields of one row, with the number of the line on which it begins, from 1."""
@@ -106,9 +106,9 @@ def read_labelled(path: Path, columns: Columns) -> LabelledTexts:
     content = read_utf8(path)
     kind = suffix(path)
     if kind == "jsonl":
-        rows = _json_rows(path, content, str(text_column), str(label_column))
+        rows = _json_rows(path, _lines(content), str(text_column), str(label_column))
     else:
-        every = _tsv_rows(content) if kind == "tsv" else _csv_rows(path, content)
+        every = _tsv_rows(_lines(content)) if kind == "tsv" else _csv_rows(path, io.StringIO(content, newline=""))
         rows = _chosen(path, every, text_column, label_column)
     texts, labels, lines = [], [], []
     for line, (text, label) in rows:
@@ -121,6 +121,36 @@ def read_labelled(path: Path, columns: Columns) -> LabelledTexts:
     if not texts:
         raise DataError(f"{path}: holds no examples")
     return LabelledTexts(texts, labels, path, lines)
+
+
+def read_texts(source: Source, columns: Columns) -> Iterator[Given]:
+    """Reads texts one by one, whether they have labels or not; blank lines are passed over.
+
+    Args:
+        source: Plain lines, or rows whose text stands where `columns` says.
+        columns: Of a training file; one of JSON lines always has names.
+
+    Raises:
+        DataError: If the source can't be read or a row holds no text; names the line.
+    """
+    if source.format not in ("tsv", "csv", "jsonl"):
+        yield from source.texts()
+        return
+    column: str | int = 0
+    if source.format == "jsonl" or columns.header is not False:
+        column = columns.text if isinstance(columns.text, str) else "text"
+    elif columns.text is not None:
+        column = columns.text
+    if source.format == "jsonl":
+        rows = _json_rows(source.path, source.lines(), str(column))
+    else:
+        raw = (text for _, text in source.raw_lines())
+        every = _tsv_rows(source.lines()) if source.format == "tsv" else _csv_rows(source.path, raw)
+        rows = _chosen(source.path, every, column)
+    for line, (text,) in rows:
+        if not text.strip():
+            raise DataError(f"{source}, line {line}: nothing in column {column!r}")
+        yield source.given(text, line)
 
 
 def read_utf8(path: Path) -> str:
@@ -150,20 +180,20 @@ def read_utf8(path: Path) -> str:
 
 def _unpacked(path: Path, content: bytes) -> bytes:
     try:
-        return gzip.decompress(content)
+        return decompress(content)
     except EOFError:
         raise DataError(f"{path}: ends too early; fetch or pack the file again") from None
-    except (gzip.BadGzipFile, zlib.error) as error:
+    except WHAT_BAD_GZIPS_RAISE as error:
         raise DataError(f"{path}: can't be unpacked ({error}); is it a gzip file?") from None
 
 
-def _tsv_rows(content: str) -> Iterator[Row]:
-    for line, row in _lines(content):
+def _tsv_rows(lines: Iterable[tuple[int, str]]) -> Iterator[Row]:
+    for line, row in lines:
         yield line, row.split("\t")
 
 
-def _csv_rows(path: Path, content: str) -> Iterator[Row]:
-    reader = csv.reader(io.StringIO(content, newline=""), strict=True)
+def _csv_rows(path: Path, lines: Iterable[str]) -> Iterator[Row]:
+    reader = csv.reader(lines, strict=True)
     begins = 1
     try:
         for fields in reader:
@@ -174,12 +204,14 @@ def _csv_rows(path: Path, content: str) -> Iterator[Row]:
         raise DataError(f"{path}, line {begins}: {error}") from None
 
 
-def _json_rows(path: Path, content: str, *columns: str) -> Iterator[Row]:
-    for line, row in _lines(content):
+def _json_rows(path: Path, lines: Iterable[tuple[int, str]], *columns: str) -> Iterator[Row]:
+    for line, row in lines:
         try:
             record = json.loads(row)
         except json.JSONDecodeError as error:
             raise DataError(f"{path}, line {line}: not JSON: {error.msg} at column {error.colno}") from None
+        except (RecursionError, ValueError):
+            raise DataError(f"{path}, line {line}: nested too deep, or with a number too long, to be read") from None
         if not isinstance(record, dict):
             raise DataError(f"{path}, line {line}: a JSON object is expected, like {{...}}")
         yield line, [_json_field(f"{path}, line {line}", record, column) for column in columns]
@@ -190,6 +222,8 @@ def _json_field(place: str, record: dict[str, object], column: str) -> str:
         raise DataError(f"{place}: {_unknown(column, list(record))}")
     field = record[column]
     if isinstance(field, str):
+        if not field.isascii() and any("\ud800" <= sign <= "\udfff" for sign in field):
+            raise DataError(f"{place}: half of a character in column {column!r}, as \\ud83d is of an emoji")
         return field
     if isinstance(field, int | float):
         return json.dumps(field)
@@ -197,7 +231,7 @@ def _json_field(place: str, record: dict[str, object], column: str) -> str:
 
 
 def _chosen(path: Path, rows: Iterator[Row], *columns: str | int) -> Iterator[Row]:
-    """The two wanted fields of each row below the header, after a check that all rows are equally long."""
+    """The wanted fields of each row below the header, after a check that all rows are equally long."""
     line, fields = next(rows, (1, []))
     if not fields:
         raise DataError(f"{path}: is empty")

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from seqtrain.data import DATASETS, DataSet, RemoteFile, is_present, obtain, verify
-from seqtrain.data.packing import Packing
+from seqtrain.data.packing import BadArchiveError, Packing
 from seqtrain.errors import DataError
 from tests.data.answers import TO_LOCALHOST, serve, serve_in_chunks
 
@@ -125,3 +125,10 @@ def test_the_real_recordings_pack_to_the_same_content(data_dir, tmp_path):
     file.packing.repack(real, tmp_path / "new.zip", file.size_bytes)
     assert file.sha256_of(tmp_path / "new.zip") == file.sha256
     assert replace(file.packing, suffix=".mp3").size(real) == 0
+
+
+def test_a_zip_that_places_a_member_before_its_beginning_is_refused(tmp_path):
+    (tmp_path / "shifted.zip").write_bytes(zipped(WAVES)[150:])
+    assert PACKING.sha256(tmp_path / "shifted.zip") == ""
+    with pytest.raises(BadArchiveError, match="no zip that can be read came"):
+        PACKING.repack(tmp_path / "shifted.zip", tmp_path / "packed.zip", 300)

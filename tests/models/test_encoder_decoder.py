@@ -190,7 +190,7 @@ def test_forecasts_are_fed_back(spec):
     assert [name for name, weight in model.named_parameters() if weight.grad is None or not weight.grad.any()] == []
 
     last = torch.stack([sequence[length - 1] for sequence, length in zip(batch.inputs, LENGTHS, strict=True)])
-    encoded, state = model._encode(batch, None)
+    encoded, state = model.encode(batch, None)
     said, state = last.unsqueeze(1), model.decoder.begin(state)
     for u in range(task.horizon):
         said, _, state = model.decoder(said, torch.ones(3, dtype=torch.long), state, encoded)

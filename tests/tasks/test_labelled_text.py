@@ -130,6 +130,13 @@ def test_labels_of_json_may_be_numbers_and_truths(written):
             "a.jsonl, line 1: no column 'text' among none; name it by its option, task.*_column",
         ),
         ("a.jsonl", '{"text": "a",}', "a.jsonl, line 1: not JSON: "),
+        ("a.jsonl", "[" * 3000, "a.jsonl, line 1: nested too deep, or with a number too long, to be read"),
+        ("a.jsonl", "9" * 5000, "a.jsonl, line 1: nested too deep, or with a number too long, to be read"),
+        (
+            "a.jsonl",
+            '{"text": "\\ud83d", "label": 1}',
+            "a.jsonl, line 1: half of a character in column 'text', as \\ud83d is of an emoji",
+        ),
         ("a.jsonl", '\n["a", 1]', "a.jsonl, line 2: a JSON object is expected, like {...}"),
         ("a.jsonl", '{"text": "a", "label": null}', "a.jsonl, line 1: column 'label' should hold a text or a number"),
         ("a.jsonl", '{"text": ["a"], "label": 1}', "a.jsonl, line 1: column 'text' should hold a text or a number"),

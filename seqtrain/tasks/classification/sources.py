@@ -14,7 +14,13 @@ from seqtrain.tasks.task import Split
 
 
 class Source(ABC):
-    """Three splits of labelled texts."""
+    """Three splits of labelled texts.
+
+    Attributes:
+        columns: Where text and label stand in a file.
+    """
+
+    columns: Columns
 
     @abstractmethod
     def check(self, data_dir: Path) -> None:
@@ -44,6 +50,7 @@ class GeneratedReviews(Source):
     contrast: float = 0.5
     negation: float = 0.25
     irony: float = 0.2
+    columns: Columns = field(default=Columns(), init=False)
 
     def __post_init__(self) -> None:
         limits.at_least("task", 2, train_size=self.train_size, val_size=self.val_size, test_size=self.test_size)
@@ -112,13 +119,15 @@ class SST2Files(Source):
     Each line is a sentence, a tab and a label, 1 for praise; there is no header.
     """
 
+    columns: Columns = field(default=Columns(text=0, label=1, header=False), init=False)
+
     def check(self, data_dir: Path) -> None:
         """Looks for the three files, and downloads what is missing."""
         obtain("sst2", data_dir)
 
     def read(self, split: Split, data_dir: Path, seed: int) -> LabelledTexts:
         """Reads the split's file."""
-        return read_labelled(self._path(split, data_dir), Columns(text=0, label=1, header=False))
+        return read_labelled(self._path(split, data_dir), self.columns)
 
     @staticmethod
     def _path(split: Split, data_dir: Path) -> Path:

@@ -2,7 +2,7 @@
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -17,12 +17,14 @@ from torch.nn import functional as F
 from seqtrain import limits
 from seqtrain.batch import UNK, Batch, Examples
 from seqtrain.errors import CheckpointError, DataError
-from seqtrain.picture import Picture
+from seqtrain.picture import Picture, Scores
 from seqtrain.seeding import uniform
 from seqtrain.spec import Align, Symbols, TaskSpec
 from seqtrain.tasks import drawing
+from seqtrain.tasks import given as new
+from seqtrain.tasks.class_scores import LabelScores, label_records
 from seqtrain.tasks.classification.sources import Source
-from seqtrain.tasks.labelled_text import LabelledTexts
+from seqtrain.tasks.labelled_text import LabelledTexts, read_labelled, read_texts
 from seqtrain.tasks.ragged import Ragged
 from seqtrain.tasks.task import Sample, Split, Splits, Task
 from seqtrain.tasks.vocabulary import SPECIALS, Vocabulary, split_words
@@ -85,6 +87,7 @@ class TextClassification(Task):
 
     metric: ClassVar[str] = "accuracy"
     higher_is_better: ClassVar[bool] = True
+    takes_text: ClassVar[bool] = True
 
     _source: Source = field(init=False, repr=False)
     _options: TextOptions = field(init=False, repr=False)
@@ -147,9 +150,9 @@ class TextClassification(Task):
         """The texts of one split; those of the test split are read when first asked for."""
         return self._examples[split]
 
-    def loss(self, outputs: Float[Tensor, "B V"], batch: Batch) -> Float[Tensor, ""]:
+    def loss(self, outputs: Float[Tensor, "B V"], batch: Batch, smoothing: float = 0.0) -> Float[Tensor, ""]:
         """The cross-entropy in nats, summed over the texts."""
-        return F.cross_entropy(outputs.float(), batch.targets, reduction="sum")
+        return F.cross_entropy(outputs.float(), batch.targets, reduction="sum", label_smoothing=smoothing)
 
     def count(self, batch: Batch) -> int:
         """The number of texts in the batch."""
@@ -189,14 +192,19 @@ class TextClassification(Task):
         return {name: float(value) for name, value in metrics.compute().items()}
 
     def pictures(self, samples: Iterable[Sample]) -> Iterator[Picture]:
-        """Which classes are taken for which, and what attention looks at in a few texts."""
+        """Which classes are taken for which, what attention looks at in a few texts, and of two classes the curve."""
         classes = self.codes.classes
         counts = np.zeros((len(classes), len(classes)), np.int64)
+        truths, chances = [], []
         for sample in samples:
             answers = sample.outputs.argmax(-1)
             np.add.at(counts, (sample.batch.targets.numpy(), answers.numpy()), 1)
+            truths.append(sample.batch.targets.numpy())
+            chances.append(sample.outputs.softmax(-1)[:, -1].numpy())
         yield from self._attention(sample, answers)  # the shortest texts come last
         yield Picture("confusion", drawing.confusion(counts, classes))
+        if len(classes) == 2:
+            yield Picture("precision-recall", Scores(np.concatenate(truths) == 1, np.concatenate(chances)))
 
     def _attention(self, sample: Sample, answers: Int[Tensor, " B"]) -> Iterator[Picture]:
         """The last attention's weights on a few texts of a batch; heads as rows where one query asks."""
@@ -209,6 +217,10 @@ class TextClassification(Task):
                 weights, rows = weights.mean(0)[: len(words)], words
             title = f"{self.codes.classes[sample.batch.targets[index]]}, answer {self.codes.classes[answers[index]]}"
             yield Picture(f"attention-{index + 1}", drawing.heatmap(weights.numpy(), rows, words, title))
+
+    def input_names(self, ids: Int[np.ndarray, " N"]) -> list[str]:
+        """The words."""
+        return self.codes.vocabulary.decode(ids)
 
     def assets(self) -> dict[str, Any]:
         """The vocabulary, and the names of the classes in the order of their ids."""
@@ -225,11 +237,35 @@ class TextClassification(Task):
             raise CheckpointError("classes.json: should hold a list of texts")
         self._codes = Codes(Vocabulary.from_json(assets.get("vocab.json")), tuple(classes))
 
+    def new_inputs(self, source: new.Source) -> Iterator[new.Given]:
+        """Plain lines, or the texts of a file like those that are trained on; a label is not needed."""
+        return read_texts(source, self._source.columns)
+
+    def new_examples(self, given: Sequence[new.Given]) -> "Texts":
+        """Texts."""
+        words = [self._options.words(each.text())[: self._options.max_length] for each in given]
+        labels = torch.zeros(len(words), dtype=torch.long)
+        return Texts(Ragged(map(self.codes.vocabulary.encode, words)), labels, seed=0, word_dropout=0.0)
+
+    def answer(self, given: Sequence[new.Given], sample: Sample) -> Iterator[dict[str, Any]]:
+        """The likeliest class of each text, and the probability of each."""
+        for each, record in zip(given, label_records(sample.outputs, self.codes.classes), strict=True):
+            yield {"text": each.value, **record}
+
+    def file_examples(self, paths: Sequence[Path]) -> "Texts":
+        """The texts of a TSV, CSV or JSON lines file with labels."""
+        texts = read_labelled(new.single(paths), self._source.columns)
+        return self._encoded(texts, self._words(texts, "given"), seed=0, word_dropout=0.0)
+
+    def class_scores(self) -> LabelScores:
+        """By class."""
+        return LabelScores(self.codes.classes)
+
     def _read(self, split: Split, data_dir: Path, seed: int) -> "Texts":
         texts = self._source.read(split, data_dir, seed)
         return self._encoded(texts, self._words(texts, split), seed, word_dropout=0.0)
 
-    def _words(self, texts: LabelledTexts, split: Split) -> list[list[str]]:
+    def _words(self, texts: LabelledTexts, split: str) -> list[list[str]]:
         """The words of each text, cut off where they are too many, of which a note is made."""
         words, longest = [self._options.words(text) for text in texts.texts], self._options.max_length
         cut = 0 if longest is None else sum(len(each) > longest for each in words)

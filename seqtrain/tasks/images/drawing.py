@@ -60,6 +60,15 @@ def film(
     return (255 * np.concatenate(list(films), 1)).round().astype(np.uint8)
 
 
+def ahead(seen: UInt8[np.ndarray, "T Y X"], answers: UInt8[np.ndarray, "U Y X"]) -> UInt8[np.ndarray, "S H W"]:
+    """One film in motion: as it was seen, then as predicted, in a frame that lights up there."""
+    frames = np.concatenate([seen, answers])[None] / 255
+    borders = np.where(np.arange(frames.shape[1]) < len(seen), GREY, 1.0)
+    (framed,) = _framed(frames, borders, max(1, 128 // frames.shape[-1]))
+    film: UInt8[np.ndarray, "S H W"] = (255 * framed).round().astype(np.uint8)
+    return film
+
+
 def _framed(films: Float[np.ndarray, "N S Y X"], borders: Float[np.ndarray, " S"], zoom: int) -> np.ndarray:
     large = films.repeat(zoom, 2).repeat(zoom, 3)
     framed = np.empty((*large.shape[:2], large.shape[2] + 2 * GAP, large.shape[3] + 2 * GAP))

@@ -1,5 +1,6 @@
 """A user's own films: an array of gray frames in a .npy or .npz file."""
 
+import math
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,11 @@ from seqtrain.tasks.images.patches import fold
 from seqtrain.tasks.task import Split
 
 Layout = Literal["films_first", "frames_first"]
+
+LARGEST_RATIO = 1100
+"""How many times longer than itself an archive's content can be: zlib's limit is 1,032."""
+MOST_BYTES = 1 << 33
+"""Of films that are unpacked into memory."""
 
 SMALLEST = 11
 """Rows and columns that a frame must have, for structural similarity."""
@@ -50,7 +56,7 @@ class OwnFilms:
         Raises:
             DataError: If it can't be read, or its shape or type don't serve.
         """
-        array = _load(self.path)
+        array = load_array(self.path)
         if array.ndim != 4:
             raise DataError(
                 f"{self.path}: {array.ndim} axes, {_shape(array)}; films are (films, frames, rows, columns), or "
@@ -160,23 +166,46 @@ class Films(Examples):
             )
 
 
-def _load(path: Path) -> Shaped[np.ndarray, "..."]:
+def load_array(path: Path) -> Shaped[np.ndarray, "..."]:
+    """The one array of a .npy or .npz file; that of a .npy file is read as it is needed."""
     if path.suffix not in (".npy", ".npz"):
         raise DataError(f"{path}: films are read from .npy and .npz files")
     try:
-        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded
-        with loaded:
-            names = loaded.files
-            if len(names) == 1:
-                array: NDArray[np.generic] = loaded[names[0]]
-                return array
+        if path.suffix == ".npy":
+            return np.lib.format.open_memmap(path, mode="r")
+        _refuse_empty_promise(path)
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as loaded:
+            array: NDArray[np.generic] = loaded[loaded.files[0]]
+            return array
     except FileNotFoundError:
         raise DataError(f"no such file: {path}") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except DataError:
+        raise
+    except Exception as error:  # the parsers of a damaged file raise nearly anything
         raise DataError(f"{path}: not a whole {path.suffix} file of numbers ({error})") from None
-    raise DataError(f"{path}: should hold one array, and holds {', '.join(names) or 'none'}")
+
+
+def _refuse_empty_promise(path: Path) -> None:
+    """Refuses an archive that holds other than one array, or tells of one that it can't hold, before room is made."""
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        if len(members) != 1:
+            names = ", ".join(member.filename.removesuffix(".npy") for member in members)
+            raise DataError(f"{path}: should hold one array, and holds {names or 'none'}")
+        (member,) = members
+        with archive.open(member) as file:
+            version = np.lib.format.read_magic(file)
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, _, dtype = read(file)
+            told = math.prod(shape) * dtype.itemsize
+            held = member.file_size - file.tell()
+        if told != held:
+            raise DataError(f"{path}: tells of {told:,} bytes of numbers, and holds {held:,}")
+        if held > LARGEST_RATIO * path.stat().st_size or held > MOST_BYTES:
+            raise DataError(
+                f"{path}: tells of {held:,} bytes, more than is unpacked into memory; save it as .npy, which is read "
+                "as it is needed"
+            )
 
 
 def _shape(array: NDArray[np.generic]) -> str:

@@ -1,13 +1,12 @@
 """Reading IDX files, the format of MNIST."""
 
-import gzip
 import math
-import zlib
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
 
+from seqtrain.data import WHAT_BAD_GZIPS_RAISE, decompress
 from seqtrain.errors import DataError
 
 UNSIGNED_BYTES = 8
@@ -27,10 +26,10 @@ def read_idx(path: Path, axes: int) -> UInt8[np.ndarray, "..."]:
         DataError: If the file is missing or not gzipped, is no IDX file of so many axes, or is cut off.
     """
     try:
-        content = gzip.decompress(path.read_bytes())
+        content = decompress(path.read_bytes())
     except FileNotFoundError:
         raise DataError(f"no such file: {path}") from None
-    except (gzip.BadGzipFile, zlib.error) as error:
+    except WHAT_BAD_GZIPS_RAISE as error:
         raise DataError(f"{path}: not a whole gzip file ({error}); fetch it again") from None
     except EOFError:
         raise DataError(f"{path}: ends in the middle of its gzip stream; fetch it again") from None

@@ -1,7 +1,7 @@
 """Predicting films: digits that bounce in their frame, or a user's own."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,15 +13,18 @@ from torch.nn import functional as F
 
 from seqtrain import limits
 from seqtrain.batch import Batch, Examples
-from seqtrain.errors import CheckpointError, ConfigError
+from seqtrain.errors import CheckpointError, ConfigError, DataError
 from seqtrain.picture import Picture
 from seqtrain.seeding import stream
 from seqtrain.spec import UNREAD, Align, TaskSpec, Values
+from seqtrain.tasks import given as new
 from seqtrain.tasks.images import drawing
 from seqtrain.tasks.images.bouncing import Bouncing
 from seqtrain.tasks.images.digits import SIDE, DigitSource, read_digits
 from seqtrain.tasks.images.films import Films, Layout, OwnFilms
-from seqtrain.tasks.images.patches import unfold
+from seqtrain.tasks.images.new_images import as_bytes, film_of, pixels_of, read_films
+from seqtrain.tasks.images.patches import fold, unfold
+from seqtrain.tasks.sequences import Sequences
 from seqtrain.tasks.task import Sample, Split, Splits, Task
 
 if TYPE_CHECKING:
@@ -73,6 +76,7 @@ class MovingMNIST(Task):
     real_data: ClassVar[str | None] = "mnist"
     metric: ClassVar[str] = "mse"
     higher_is_better: ClassVar[bool] = False
+    ahead: ClassVar[str | None] = "frames"
 
     frames_in: int = 10
     frames_out: int = 10
@@ -135,7 +139,7 @@ class MovingMNIST(Task):
         """The films of one split; those of the test split are made or read when first asked for."""
         return self._examples[split]
 
-    def loss(self, outputs: Float[Tensor, "B U D V W"], batch: Batch) -> Float[Tensor, ""]:
+    def loss(self, outputs: Float[Tensor, "B U D V W"], batch: Batch, smoothing: float = 0.0) -> Float[Tensor, ""]:
         """The squared error, summed over every pixel of every predicted frame."""
         return F.mse_loss(outputs.float(), brightness(batch.targets), reduction="sum")
 
@@ -209,6 +213,51 @@ class MovingMNIST(Task):
                 self._frame = (rows, columns)
             case _:
                 raise CheckpointError("frame.json: should hold the rows and columns of a frame")
+
+    def new_inputs(self, source: new.Source) -> Iterator[new.Given]:
+        """A .npy or .npz file of one film or of several."""
+        return read_films(source, self.layout)
+
+    def new_examples(self, given: Sequence[new.Given]) -> Sequences:
+        """Films (T, Y, X), of which the last frames are seen."""
+        films = [torch.from_numpy(film_of(each, self.frames_in, self._frame).copy()) for each in given]
+        folded = [fold(film[None, :, None], self.patch)[0].numpy() for film in films]
+        return Sequences(folded, torch.zeros(len(given), self.frames_out, *folded[0].shape[1:]))
+
+    def answer(self, given: Sequence[new.Given], sample: Sample) -> Iterator[dict[str, Any]]:
+        """The frames that are predicted to follow those of each film."""
+        for frames in self._pixels(sample.outputs)[:, :, 0]:
+            yield {"frames": (255 * frames).round().to(torch.uint8).numpy()}
+
+    def own_inputs(self, data_dir: Path, seed: int) -> Iterator[new.Given]:
+        """The first film of the validation split, as far as it is seen."""
+        self.prepare(data_dir, seed)
+        seen = self.examples(Split.VAL).batch(np.zeros(1, np.int64), 0).inputs
+        yield new.Given(unfold(seen, self.patch)[0, :, 0].numpy(), "validation film 0")
+
+    def drawn(self, given: new.Given, record: dict[str, Any]) -> Picture:
+        """The film, in a frame that lights up where prediction begins."""
+        return Picture("film", drawing.ahead(as_bytes(pixels_of(given, 3))[-self.frames_in :], record["frames"]))
+
+    def continued(self, given: new.Given, record: dict[str, Any]) -> new.Given:
+        """The film and the frames predicted."""
+        return replace(given, value=np.concatenate([as_bytes(pixels_of(given, 3)), record["frames"]]))
+
+    def file_examples(self, paths: Sequence[Path]) -> Films:
+        """The films of a .npy or .npz file."""
+        path = new.single(paths)
+        films = OwnFilms(path, self.layout).open(self.frames_in + self.frames_out, self.patch)
+        if films.shape[2:] != self._frame:
+            rows, columns = self._frame
+            raise DataError(f"{path}: the model's frames are of {rows} x {columns} pixels, and these are not")
+        return Films(
+            films,
+            np.arange(len(films)),
+            frames_in=self.frames_in,
+            frames_out=self.frames_out,
+            patch=self.patch,
+            seed=None,
+        )
 
     def _val_batches(self) -> Iterator[Batch]:
         val = self.examples(Split.VAL)

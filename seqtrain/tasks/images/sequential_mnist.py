@@ -1,9 +1,9 @@
 """Reading images of digits row by row, or pixel by pixel."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -18,7 +18,10 @@ from seqtrain.picture import Picture
 from seqtrain.seeding import stream
 from seqtrain.spec import Align, Symbols, TaskSpec, Values
 from seqtrain.tasks import drawing
+from seqtrain.tasks.class_scores import LabelScores, label_records
+from seqtrain.tasks.given import Given, Source
 from seqtrain.tasks.images.digits import CLASSES, SIDE, DigitSource, read_digits
+from seqtrain.tasks.images.new_images import image_of, read_images
 from seqtrain.tasks.probes import drawing as drawing_probes
 from seqtrain.tasks.task import Sample, Split, Splits, Task
 
@@ -32,6 +35,8 @@ DRAWN_SIZES = {Split.TRAIN: 10_000, Split.VAL: 1_000, Split.TEST: 1_000}
 
 DRAWN_HEIGHT = 26.0
 """Of a drawn digit, which fills its image: through blank rows at the end an Elman network learns next to nothing."""
+
+NAMES = [str(digit) for digit in range(CLASSES)]
 
 SHOWN = 32
 """Misread images in a picture."""
@@ -85,9 +90,9 @@ class SequentialMNIST(Task):
         """The images of one split; those of the test split are drawn or read when first asked for."""
         return self._examples[split]
 
-    def loss(self, outputs: Float[Tensor, "B V"], batch: Batch) -> Float[Tensor, ""]:
+    def loss(self, outputs: Float[Tensor, "B V"], batch: Batch, smoothing: float = 0.0) -> Float[Tensor, ""]:
         """The cross-entropy in nats, summed over the images."""
-        return F.cross_entropy(outputs.float(), batch.targets, reduction="sum")
+        return F.cross_entropy(outputs.float(), batch.targets, reduction="sum", label_smoothing=smoothing)
 
     def count(self, batch: Batch) -> int:
         """The number of images in the batch."""
@@ -134,12 +139,29 @@ class SequentialMNIST(Task):
             np.add.at(counts, (truth, answers), 1)
             wrong = (truth != answers).nonzero()[0]
             misread += zip(sample.batch.indices[wrong].tolist(), answers[wrong].tolist(), strict=True)
-        yield Picture("confusion", drawing.confusion(counts, [str(digit) for digit in range(CLASSES)]))
+        yield Picture("confusion", drawing.confusion(counts, NAMES))
         if misread:
             examples = self.examples(Split.VAL)
             indices = [index for index, _ in misread[:SHOWN]]
             titles = [f"{examples.labels[index]} as {answer}" for index, answer in misread[:SHOWN]]
             yield Picture("misread", drawing_probes.images(examples.images[indices], titles))
+
+    def new_inputs(self, source: Source) -> Iterator[Given]:
+        """A .npy or .npz file of one image or of several."""
+        return read_images(source)
+
+    def new_examples(self, given: Sequence[Given]) -> "Images":
+        """Images (28, 28) of white digits on black."""
+        images = np.stack([image_of(each, (SIDE, SIDE)) for each in given])
+        return Images(images, torch.zeros(len(images), dtype=torch.long), self.order)
+
+    def answer(self, given: Sequence[Given], sample: Sample) -> Iterator[dict[str, Any]]:
+        """The likeliest digit of each image, and the probability of each."""
+        return label_records(sample.outputs, NAMES)
+
+    def class_scores(self) -> LabelScores:
+        """By digit."""
+        return LabelScores(NAMES)
 
     def _made(self, split: Split, data_dir: Path, seed: int) -> "Images":
         size = {Split.TRAIN: self.train_size, Split.VAL: self.val_size, Split.TEST: self.test_size}[split]

@@ -1,5 +1,7 @@
 """Running text as successive examples: each goes on where the one before it ended."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -7,6 +9,7 @@ from numpy.typing import NDArray
 from seqtrain.batch import PAD, Batch, Examples
 from seqtrain.seeding import uniform
 from seqtrain.tasks.language.symbol_store import Ids
+from seqtrain.tasks.ragged import Ragged
 
 
 class TrainingChunks(Examples):
@@ -69,4 +72,29 @@ class EvaluationChunks(Examples):
         inputs, targets = (np.where(real, self.ids[positions + ahead].astype(np.int64), PAD) for ahead in (0, 1))
         return Batch(
             torch.from_numpy(inputs), torch.from_numpy(lengths), torch.from_numpy(targets), torch.from_numpy(indices)
+        )
+
+
+class Prompts(Examples):
+    """Texts of any lengths, each by itself, which ask for every symbol after the first.
+
+    Args:
+        ids: Of each text, at least one.
+    """
+
+    def __init__(self, ids: Sequence[NDArray[np.int64]]) -> None:
+        self._ids = Ragged(ids)
+        self._next = Ragged(np.append(each[1:], PAD) for each in ids)
+        self.lengths = self._ids.lengths
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def batch(self, indices: NDArray[np.int64], epoch: int) -> Batch:
+        """The texts of these indices; what comes after their last symbol is not known, and not scored."""
+        return Batch(
+            torch.from_numpy(self._ids.padded(indices)),
+            torch.from_numpy(self._ids.lengths[indices]),
+            torch.from_numpy(self._next.padded(indices)),
+            torch.from_numpy(indices),
         )

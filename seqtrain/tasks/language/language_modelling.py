@@ -2,7 +2,7 @@
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -19,9 +19,12 @@ from seqtrain.batch import PAD, Batch, Examples
 from seqtrain.errors import CheckpointError, ConfigError, DataError
 from seqtrain.picture import Picture
 from seqtrain.spec import Align, Symbols, TaskSpec
+from seqtrain.tasks import given as new
+from seqtrain.tasks.class_scores import DIGITS
+from seqtrain.tasks.labelled_text import Columns, read_texts
 from seqtrain.tasks.language import drawing
-from seqtrain.tasks.language.chunks import EvaluationChunks, TrainingChunks
-from seqtrain.tasks.language.passages import Passage
+from seqtrain.tasks.language.chunks import EvaluationChunks, Prompts, TrainingChunks
+from seqtrain.tasks.language.passages import Passage, whole
 from seqtrain.tasks.language.sources import TextSource
 from seqtrain.tasks.language.symbol_store import Codes, Ids, in_pieces, settled, stored
 from seqtrain.tasks.language.tokens import Level, words, written
@@ -38,6 +41,9 @@ SHOWN = 4
 """Prompts that are shown with what the model writes after them."""
 SHOWN_CHUNKS = 6
 """Chunks of a stream whose symbols are shown by how little the model expected them."""
+
+LIKELIEST = 5
+"""Symbols that are told for what may come after a text."""
 
 MOST_BIGRAMS = 10_000_000
 """Symbols of a training text, and pairs of ids, up to which pairs of successive symbols are counted."""
@@ -65,6 +71,7 @@ class LanguageModelling(Task):
 
     metric: ClassVar[str] = "bits"
     higher_is_better: ClassVar[bool] = False
+    takes_text: ClassVar[bool] = True
 
     level: Level = "characters"
     min_count: int | None = None
@@ -133,10 +140,14 @@ class LanguageModelling(Task):
         """The chunks of one split; the test text is read when first asked for."""
         return self._examples[split]
 
-    def loss(self, outputs: Float[Tensor, "B T V"], batch: Batch) -> Float[Tensor, ""]:
+    def loss(self, outputs: Float[Tensor, "B T V"], batch: Batch, smoothing: float = 0.0) -> Float[Tensor, ""]:
         """The cross-entropy in nats, summed over the symbols."""
         return F.cross_entropy(
-            outputs.float().flatten(0, 1), batch.targets.flatten(), ignore_index=PAD, reduction="sum"
+            outputs.float().flatten(0, 1),
+            batch.targets.flatten(),
+            ignore_index=PAD,
+            reduction="sum",
+            label_smoothing=smoothing,
         )
 
     def count(self, batch: Batch) -> int:
@@ -205,6 +216,10 @@ class LanguageModelling(Task):
         shown = self.vocabulary.decode(np.concatenate(symbols))
         yield Picture("surprise", drawing.surprise(shown, np.concatenate(bits), gap))
 
+    def input_names(self, ids: Int[np.ndarray, " N"]) -> list[str]:
+        """The characters, or words."""
+        return self.vocabulary.decode(ids)
+
     def assets(self) -> dict[str, Any]:
         """The vocabulary, and what its symbols are."""
         return {"vocab.json": {"level": self.level, **self.vocabulary.to_json()}}
@@ -220,6 +235,43 @@ class LanguageModelling(Task):
         if not isinstance(content, dict) or content.get("level") != self.level:
             raise CheckpointError(f"vocab.json: is not of task.level={self.level}")
         self._vocabulary = vocabulary
+
+    def new_inputs(self, source: new.Source) -> Iterator[new.Given]:
+        """Each line, or the column named text of a file of rows."""
+        return read_texts(source, Columns())
+
+    def new_examples(self, given: Sequence[new.Given]) -> Prompts:
+        """Texts, each read by itself from nothing; blanks are symbols as well."""
+        ids = [self.ids_of(each.value if isinstance(each.value, str) else each.text()) for each in given]
+        for each, symbols in zip(given, ids, strict=True):
+            if not len(symbols):
+                raise DataError(f"{each.place}: is blank")
+        return Prompts(ids)
+
+    def answer(self, given: Sequence[new.Given], sample: Sample) -> Iterator[dict[str, Any]]:
+        """What is likely to come next after each text, and the bits that each of its own symbols took on average.
+
+        The first symbol is not asked for; of a single one, the bits are None.
+        """
+        nats = F.cross_entropy(
+            sample.outputs.transpose(1, 2), sample.batch.targets, ignore_index=PAD, reduction="none"
+        ).sum(1)
+        for row, each in enumerate(given):
+            length = int(sample.batch.lengths[row])
+            chances, ids = sample.outputs[row, length - 1].softmax(-1).topk(min(LIKELIEST, sample.outputs.shape[2]))
+            symbols = zip(self.vocabulary.decode(ids.numpy()), chances.tolist(), strict=True)
+            told = [{"symbol": symbol, "probability": round(chance, DIGITS)} for symbol, chance in symbols]
+            bits = None if length == 1 else round(float(nats[row]) / (length - 1) / math.log(2), DIGITS)
+            yield {"text": each.value, "bits": bits, "next": told}
+
+    def own_inputs(self, data_dir: Path, seed: int) -> Iterator[new.Given]:
+        """The beginning of a line; where the text has no lines, its most frequent symbol."""
+        words = self.vocabulary.words
+        yield new.Given("\n" if "\n" in words else words[0], "the prompt")
+
+    def file_examples(self, paths: Sequence[Path]) -> EvaluationChunks:
+        """All of a text, read as the validation text is."""
+        return self._chunks(self._ids(Split.VAL, whole(new.single(paths))))
 
     def ids_of(self, text: str) -> Int[np.ndarray, " T"]:
         """The ids of a text, such as a prompt."""
@@ -241,8 +293,11 @@ class LanguageModelling(Task):
         return self._source.passage(split, data_dir, seed, at_blank=self.level == "words")
 
     def _read(self, split: Split, data_dir: Path, seed: int) -> EvaluationChunks:
+        return self._chunks(self._ids(split, self._passage(split, data_dir, seed)))
+
+    def _chunks(self, ids: Ids) -> EvaluationChunks:
         streams = (self.max_streams or STREAMS) if self.carry and not self.cold_eval else None
-        return EvaluationChunks(self._ids(split, self._passage(split, data_dir, seed)), self.steps, streams)
+        return EvaluationChunks(ids, self.steps, streams)
 
     def _ids(self, split: Split, passage: Passage) -> Ids:
         ids = stored(passage, self.level, self.vocabulary)

@@ -1,9 +1,9 @@
 """The adding problem: two numbers far apart are to be remembered and added."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -17,7 +17,10 @@ from seqtrain.batch import Batch, Examples
 from seqtrain.picture import Picture
 from seqtrain.seeding import stream, uniform
 from seqtrain.spec import Align, TaskSpec, Values
+from seqtrain.tasks.class_scores import DIGITS
+from seqtrain.tasks.given import Given, Source
 from seqtrain.tasks.probes import drawing
+from seqtrain.tasks.sequences import Sequences, array_of, read_arrays
 from seqtrain.tasks.task import Sample, Split, Task
 
 if TYPE_CHECKING:
@@ -76,7 +79,7 @@ class Adding(Task):
         size = {Split.TRAIN: self.train_size, Split.VAL: self.val_size, Split.TEST: self.test_size}[split]
         return Sums(size, self.steps, int(stream(self._seed, f"adding/{split}").integers(2**63)))
 
-    def loss(self, outputs: Float[Tensor, "B 1"], batch: Batch) -> Float[Tensor, ""]:
+    def loss(self, outputs: Float[Tensor, "B 1"], batch: Batch, smoothing: float = 0.0) -> Float[Tensor, ""]:
         """The squared error, summed over the sequences."""
         return F.mse_loss(outputs.float(), batch.targets, reduction="sum")
 
@@ -119,6 +122,20 @@ class Adding(Task):
                 break
         truth, answers, waits = (torch.cat(part).numpy() for part in zip(*taken, strict=True))
         yield Picture("sums", drawing.sums(truth, answers, waits))
+
+    def new_inputs(self, source: Source) -> Iterator[Given]:
+        """Each line as JSON: [[number, mark], ...]."""
+        return read_arrays(source)
+
+    def new_examples(self, given: Sequence[Given]) -> Sequences:
+        """Sequences of any length, (T, 2) each."""
+        rows = [array_of(each, np.float32, "[[number, mark], ...]", (None, 2)) for each in given]
+        return Sequences(rows, torch.zeros(len(rows), 1))
+
+    def answer(self, given: Sequence[Given], sample: Sample) -> Iterator[dict[str, Any]]:
+        """The sum of the two marked numbers of each."""
+        for answer in sample.outputs[:, 0].tolist():
+            yield {"sum": round(answer, DIGITS)}
 
 
 class Sums(Examples):

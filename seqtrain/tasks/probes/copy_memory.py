@@ -1,10 +1,10 @@
 """The copying problem: a row of symbols is to be recalled after a long wait."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -15,10 +15,13 @@ from torch.nn import functional as F
 
 from seqtrain import limits
 from seqtrain.batch import Batch, Examples
+from seqtrain.errors import DataError
 from seqtrain.picture import Picture
 from seqtrain.seeding import stream, uniform
 from seqtrain.spec import Align, Symbols, TaskSpec
+from seqtrain.tasks.given import Given, Source
 from seqtrain.tasks.probes import drawing
+from seqtrain.tasks.sequences import Sequences, array_of, read_arrays
 from seqtrain.tasks.task import Sample, Split, Task
 
 if TYPE_CHECKING:
@@ -87,9 +90,11 @@ class CopyMemory(Task):
         seed = int(stream(self._seed, f"copy_memory/{split}").integers(2**63))
         return Rows(size, self.delay, self.symbols, self.length, seed)
 
-    def loss(self, outputs: Float[Tensor, "B T V"], batch: Batch) -> Float[Tensor, ""]:
+    def loss(self, outputs: Float[Tensor, "B T V"], batch: Batch, smoothing: float = 0.0) -> Float[Tensor, ""]:
         """The cross-entropy in nats, summed over every step."""
-        return F.cross_entropy(outputs.float().flatten(0, 1), batch.targets.flatten(), reduction="sum")
+        return F.cross_entropy(
+            outputs.float().flatten(0, 1), batch.targets.flatten(), reduction="sum", label_smoothing=smoothing
+        )
 
     def count(self, batch: Batch) -> int:
         """The number of steps in the batch."""
@@ -132,6 +137,24 @@ class CopyMemory(Task):
             part[:SHOWN, -self.length :].numpy() for part in (sample.batch.targets, sample.outputs.argmax(-1))
         )
         yield Picture("recall", drawing.recall(truth, answers, self.symbols))
+
+    def new_inputs(self, source: Source) -> Iterator[Given]:
+        """Each line as JSON: [symbol, ...], blanks being 0 and the sign to recall the number after the last symbol."""
+        return read_arrays(source)
+
+    def new_examples(self, given: Sequence[Given]) -> Sequences:
+        """Sequences of any length, (T,) each."""
+        rows = [array_of(each, np.int64, "[symbol, ...]", (None,)) for each in given]
+        for each, row in zip(given, rows, strict=True):
+            if row.min() < 0 or row.max() > self.symbols + 1:
+                raise DataError(f"{each.place}: a symbol is outside 0 to {self.symbols + 1}")
+        return Sequences(rows, torch.zeros(len(rows), max(map(len, rows)), dtype=torch.long))
+
+    def answer(self, given: Sequence[Given], sample: Sample) -> Iterator[dict[str, Any]]:
+        """What is said at the last steps of each, as many as there are symbols to recall."""
+        answers = sample.outputs.argmax(-1)
+        for row, length in zip(answers, sample.batch.lengths.tolist(), strict=True):
+            yield {"recalled": row[max(0, length - self.length) : length].tolist()}
 
 
 class Rows(Examples):

@@ -143,18 +143,17 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 def _rows(path: Path) -> Iterator[Row]:
-    lines = _lines(path)
-    head = next((line for line in lines if line.strip()), "")
-    separator = max(SEPARATORS, key=lambda sign: len(next(csv.reader([head], delimiter=sign), [])))
-    reader = csv.reader(_lines(path), delimiter=separator, strict=True)
+    head = next((line for line in _lines(path) if line.strip()), "")
     begins = 1
     try:
+        separator = max(SEPARATORS, key=lambda sign: len(next(csv.reader([head], delimiter=sign), [])))
+        reader = csv.reader(_lines(path), delimiter=separator, strict=True)
         for fields in reader:
             if any(fields):
                 yield begins, fields
             begins = reader.line_num + 1
     except csv.Error as error:
-        raise DataError(f"{path}, line {begins}: {error}") from None
+        raise DataError(f"{path}, line {begins}: {str(error).partition(' - ')[0]}") from None
 
 
 def _parts(path: Path, first: Row, rows: Iterator[Row], width: int) -> Iterator[tuple[list[int], list[list[str]]]]:

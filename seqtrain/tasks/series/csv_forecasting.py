@@ -1,8 +1,8 @@
 """Forecasting the channels of one long series: splits in time, standardised by the training rows."""
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,8 +16,19 @@ from seqtrain.batch import Batch, Examples
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.picture import Picture
 from seqtrain.spec import UNREAD, TaskSpec
+from seqtrain.tasks import given as new
 from seqtrain.tasks.series import drawing
-from seqtrain.tasks.series.csv_files import Series
+from seqtrain.tasks.series.ahead import (
+    Ahead,
+    drawn_ahead,
+    ending,
+    followed,
+    forecast_of,
+    read_new_series,
+    rows_after,
+    series_of,
+)  # fmt: skip
+from seqtrain.tasks.series.csv_files import Series, read_series
 from seqtrain.tasks.series.forecasting import Forecasting
 from seqtrain.tasks.series.windows import SCALER, Scaler, SeriesWindows, Shown, moments, naive_forecasts
 from seqtrain.tasks.task import Sample, Split
@@ -87,6 +98,11 @@ class CsvForecasting(Forecasting):
         Raises:
             DataError: If there are too few.
         """
+
+    @property
+    @abstractmethod
+    def dates(self) -> str | None:
+        """The column of dates; None where rows have none."""
 
     def stride(self, split: Split) -> int:
         """Rows from the beginning of a window to that of the next."""
@@ -208,7 +224,81 @@ class CsvForecasting(Forecasting):
         """Takes channels and scale back."""
         self._scaler = Scaler.from_json(assets.get(SCALER))
 
+    # ---------------------------------------------------------------- new series
+
+    def new_inputs(self, source: new.Source) -> Iterator[new.Given]:
+        """A CSV file with the columns that were trained on."""
+        return read_new_series(source, self.scaler.columns, self.dates)
+
+    def new_examples(self, given: Sequence[new.Given]) -> Ahead:
+        """The last rows of series, or of arrays (N, C); what comes after them is to be told."""
+        windows = []
+        for each in given:
+            series = ending(each, series_of(each, self.scaler.columns), self.lookback, self.horizon)
+            windows.append(self._cut(series, range(self.lookback, len(series.values)), each.place))
+        return Ahead(windows)
+
+    def records(self, given: Sequence[new.Given], samples: Iterable[Sample]) -> Iterator[dict[str, Any]]:
+        """The rows that are forecast to follow each series, in its own units."""
+        ahead = self.new_examples(given)
+
+        def said(sample: Sample) -> Tensor:
+            indices = sample.batch.indices
+            rows = self.rows(sample.outputs) + ahead.last(indices.numpy())
+            return rows * self._moment(self.scaler.std, indices) + self._moment(self.scaler.mean, indices)
+
+        names = [self.scaler.columns[place] for place in self.scaler.told]
+        for each, values in zip(given, forecast_of(samples, said, len(given)), strict=True):
+            yield {**each.told, "forecast": rows_after(series_of(each, self.scaler.columns), names, values)}
+
+    def own_inputs(self, data_dir: Path, seed: int) -> Iterator[new.Given]:
+        """The series itself, to its end."""
+        series = self.read(data_dir)
+        yield new.Given(series, str(series.path))
+
+    def drawn(self, given: new.Given, record: dict[str, Any]) -> Picture:
+        """The end of each channel and its forecast."""
+        return drawn_ahead(series_of(given, self.scaler.columns), record["forecast"])
+
+    def continued(self, given: new.Given, record: dict[str, Any]) -> new.Given:
+        """The series and its forecast, where every channel was forecast."""
+        if set(self.scaler.told) != set(range(len(self.scaler.columns))):
+            raise DataError(
+                f"{given.place}: can be forecast for task.horizon={self.horizon} rows and no more, as not all channels "
+                "that are read are forecast"
+            )
+        return followed(given, series_of(given, self.scaler.columns), record["forecast"])
+
+    def file_examples(self, paths: Sequence[Path]) -> SeriesWindows:
+        """Every window of a CSV file."""
+        path = new.single(paths)
+        series = read_series(path, self.scaler.columns, self.dates)
+        if len(series.values) < self.lookback + self.horizon:
+            raise DataError(
+                f"{path}: {len(series.values)} rows, where a window has task.lookback={self.lookback} and "
+                f"task.horizon={self.horizon}"
+            )
+        return self._cut(series, range(self.lookback, len(series.values)), str(path))
+
     # ---------------------------------------------------------------- small things
+
+    def _cut(self, series: Series, part: range, place: str) -> SeriesWindows:
+        """The windows of a series that wasn't trained on, standardised as that was; its dates are its own."""
+        spacing = self.scaler.spacing
+        if spacing is not None:
+            if series.spacing is None:
+                raise DataError(f"{place}: has no dates, which task.calendar=true reads")
+            if not spacing.even_with(series.spacing):
+                raise DataError(f"{place}: rows are not as far apart as in training, which task.calendar=true needs")
+        scaler = replace(self.scaler, spacing=None if spacing is None else series.spacing)
+        return SeriesWindows(self, series, scaler, part, independent=self.channel_independent, stride=1)
+
+    def _moment(self, moment: Float[np.ndarray, " C"], indices: Tensor) -> Float[Tensor, "B 1 O"]:
+        """Mean or standard deviation of what is forecast in these examples of any split."""
+        told = torch.from_numpy(moment)[list(self.scaler.told)]
+        if self.channel_independent:
+            return told[indices % len(told)][:, None, None]
+        return told.expand(len(indices), 1, -1)
 
     def _windows(self, split: Split) -> SeriesWindows:
         assert self._series is not None, "prepare comes first"
@@ -243,7 +333,7 @@ class CsvForecasting(Forecasting):
         """What brings the errors of these examples of any split into `units`."""
         if self.units == "standard":
             return torch.ones(1, 1, 1).expand(len(indices), 1, 1)
-        return self._windows(Split.TRAIN).scale(indices.numpy())
+        return self._moment(self.scaler.std, indices)
 
     def _scale_of_told(self) -> Float[Tensor, " O"]:
         """What brings the errors of each channel into `units`."""

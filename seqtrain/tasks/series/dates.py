@@ -53,6 +53,15 @@ class Spacing:
             features += [np.sin(angles), np.cos(angles)]
         return np.stack(features, -1).astype(np.float32)
 
+    def even_with(self, other: "Spacing") -> bool:
+        """Whether the rows of another are as far apart."""
+        return (self.step, self.months) == (other.step, other.months)
+
+    def beginning(self, row: int) -> "Spacing":
+        """The same from another row on, which becomes row 0."""
+        (first,) = self._dates(np.array([row]))
+        return Spacing(first, self.step, self.months)
+
     def shown(self, row: int) -> str:
         """The date of a row, to read."""
         (date,) = self._dates(np.array([row]))

@@ -30,6 +30,20 @@ def forecasts(shown: Sequence[Forecast]) -> "Figure":
     return drawn
 
 
+def ahead(names: Sequence[str], seen: Float[np.ndarray, "C T"], answers: Float[np.ndarray, "C U"]) -> "Figure":
+    """One row for each channel: its end as it was seen, and what is forecast to follow."""
+    drawn, rows = drawing.figure(8.0, 0.6 + 1.5 * len(seen), rows=len(seen))
+    past, future = np.arange(seen.shape[1]) - seen.shape[1] + 1, np.arange(answers.shape[1] + 1)
+    for axes, name, before, answer in zip(rows, names, seen, answers, strict=True):
+        axes.axvline(0.5, color=FAINT, linewidth=0.8)
+        axes.plot(past, before, color=FAINT, linewidth=1.2, label="seen")
+        axes.plot(future, np.append(before[-1], answer), color=ACCENT, linewidth=1.4, label="forecast")
+        axes.set_title(name, fontsize=8, color=INK, loc="right", pad=3)
+    rows[0].legend(fontsize=8, frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0, 1))
+    rows[-1].set_xlabel("rows from the last one seen", fontsize=9, color=INK)
+    return drawn
+
+
 def errors_by_step(curves: Mapping[str, Float[np.ndarray, " U"]], units: str) -> "Figure":
     """Root mean squared errors (RMSE) at each step ahead, in the units that are named; the model's curve is first."""
     drawn, (axes,) = drawing.figure(6.0, 3.2)

@@ -41,9 +41,14 @@ class ETTh1(CsvForecasting):
     channel_independent: bool = True
     season: int | None = 24
 
+    @property
+    def dates(self) -> str:
+        """As the file has it."""
+        return "date"
+
     def read(self, data_dir: Path) -> Series:
         """Reads data_dir/etth1/ETTh1.csv, which is downloaded if it isn't there."""
-        return read_series(obtain("etth1", data_dir) / "ETTh1.csv", COLUMNS, "date")
+        return read_series(obtain("etth1", data_dir) / "ETTh1.csv", COLUMNS, self.dates)
 
     def splits(self, series: Series) -> dict[Split, range]:
         """Rows 0-8639, 8640-11519 and 11520-14399."""

@@ -42,6 +42,7 @@ class Forecasting(Task):
 
     metric: ClassVar[str] = "mse"
     higher_is_better: ClassVar[bool] = False
+    ahead: ClassVar[str | None] = "forecast"
 
     lookback: int = 48
     horizon: int = 12
@@ -69,7 +70,7 @@ class Forecasting(Task):
             continues=continues,
         )
 
-    def loss(self, outputs: Float[Tensor, "B U E"], batch: Batch) -> Float[Tensor, ""]:
+    def loss(self, outputs: Float[Tensor, "B U E"], batch: Batch, smoothing: float = 0.0) -> Float[Tensor, ""]:
         """The criterion, summed over every forecast value."""
         return _CRITERIA[self.criterion](outputs.float(), batch.targets, reduction="sum")
 

@@ -58,11 +58,16 @@ class OwnSeries(CsvForecasting):
                 "forecast from itself alone; set one of them"
             )
 
+    @property
+    def dates(self) -> str | None:
+        """As the option says."""
+        return self.date_column
+
     def read(self, data_dir: Path) -> Series:
         """Reads the file, relative to the current folder."""
         if self.path is None:
             raise ConfigError("task.path=null: is required; say task.path=FILE.csv")
-        return read_series(self.path, self.columns, self.date_column)
+        return read_series(self.path, self.columns, self.dates)
 
     def splits(self, series: Series) -> dict[Split, range]:
         """One after another in time."""

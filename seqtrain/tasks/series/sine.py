@@ -1,14 +1,15 @@
 """Forecasting sums of sine waves under noise."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float, Float32
 from numpy.typing import NDArray
+from torch import Tensor
 
 from seqtrain import limits
 from seqtrain.batch import Examples
@@ -16,12 +17,26 @@ from seqtrain.picture import Picture
 from seqtrain.seeding import stream
 from seqtrain.spec import TaskSpec
 from seqtrain.tasks import drawing
+from seqtrain.tasks.given import Given, Source
+from seqtrain.tasks.series.ahead import (
+    Ahead,
+    drawn_ahead,
+    ending,
+    followed,
+    forecast_of,
+    read_new_series,
+    rows_after,
+    series_of,
+)
 from seqtrain.tasks.series.forecasting import Forecasting, Windows
 from seqtrain.tasks.task import Sample, Split, Splits
 
 PERIODS = (8.0, 64.0)
 """The shortest and the longest period of a wave, in steps."""
 AMPLITUDES = (0.5, 1.0)
+
+CHANNEL = ("value",)
+"""What the one channel is called where a file doesn't name it."""
 
 SHOWN = 4
 """Series in a picture."""
@@ -87,11 +102,10 @@ class Sine(Forecasting):
     def baseline(self) -> dict[str, float]:
         """The errors on the validation series of a forecast that repeats the last value seen."""
         examples = self._examples[Split.VAL]
-        series = torch.from_numpy(examples.window(np.arange(len(examples))))
-        future = series[:, self.lookback :]
-        metrics = self.metrics()
-        metrics.update(series[:, self.lookback - 1 : self.lookback].expand_as(future).flatten(), future.flatten())
-        return {name: float(value) for name, value in metrics.compute().items()}
+        series = examples.window(np.arange(len(examples)))
+        errors = series[:, self.lookback :] - series[:, self.lookback - 1 : self.lookback]
+        # Without torchmetrics, whose second of loading would come before the first step.
+        return {"mse": float(np.square(errors).mean()), "mae": float(np.abs(errors).mean())}
 
     def pictures(self, samples: Iterable[Sample]) -> Iterator[Picture]:
         """A few forecasts with what came."""
@@ -101,6 +115,39 @@ class Sine(Forecasting):
         series = examples.window(indices)[..., 0]
         answers = (self.rows(sample.outputs[:SHOWN]) + examples.last(indices))[..., 0].numpy()
         yield Picture("forecasts", drawing.forecasts(series[:, : self.lookback], series[:, self.lookback :], answers))
+
+    def new_inputs(self, source: Source) -> Iterator[Given]:
+        """A CSV file of one column."""
+        return read_new_series(source, None, None)
+
+    def new_examples(self, given: Sequence[Given]) -> Ahead:
+        """The ends of series, or of arrays (N,)."""
+        ends = [ending(each, series_of(each, CHANNEL), self.lookback, self.horizon).values[:, 0] for each in given]
+        return Ahead([Waves(self, end[None]) for end in ends])
+
+    def records(self, given: Sequence[Given], samples: Iterable[Sample]) -> Iterator[dict[str, Any]]:
+        """The rows that are forecast to follow each series."""
+        ahead = self.new_examples(given)
+
+        def said(sample: Sample) -> Tensor:
+            return self.rows(sample.outputs) + ahead.last(sample.batch.indices.numpy())
+
+        for each, values in zip(given, forecast_of(samples, said, len(given)), strict=True):
+            series = series_of(each, CHANNEL)
+            yield {**each.told, "forecast": rows_after(series, series.columns, values)}
+
+    def own_inputs(self, data_dir: Path, seed: int) -> Iterator[Given]:
+        """The first series of the validation split, as far as it is seen."""
+        self.prepare(data_dir, seed)
+        yield Given(self._examples[Split.VAL].window(np.zeros(1, np.int64))[0, : self.lookback], "validation series 0")
+
+    def drawn(self, given: Given, record: dict[str, Any]) -> Picture:
+        """The end of the series and its forecast."""
+        return drawn_ahead(series_of(given, CHANNEL), record["forecast"])
+
+    def continued(self, given: Given, record: dict[str, Any]) -> Given:
+        """The series and its forecast."""
+        return followed(given, series_of(given, CHANNEL), record["forecast"])
 
     def _generated(self, split: Split, seed: int) -> "Waves":
         size = {

@@ -36,9 +36,14 @@ class Sunspots(CsvForecasting):
     subtract_last: bool = True
     units: Units = "file"
 
+    @property
+    def dates(self) -> str:
+        """As the file has it."""
+        return "Month"
+
     def read(self, data_dir: Path) -> Series:
         """Reads data_dir/sunspots/monthly-sunspots.csv, which is downloaded if it isn't there."""
-        return read_series(obtain("sunspots", data_dir) / "monthly-sunspots.csv", ["Sunspots"], "Month")
+        return read_series(obtain("sunspots", data_dir) / "monthly-sunspots.csv", ["Sunspots"], self.dates)
 
     def splits(self, series: Series) -> dict[Split, range]:
         """One after another in time."""

@@ -9,6 +9,15 @@ from jaxtyping import Float, Int
 
 from seqtrain.errors import DataError
 
+RATES_HZ = range(1_000, 1_000_001)
+"""Sample rates that sounds are read in; what lies outside would be stretched beyond all bounds."""
+
+MOST_SAMPLES = 1 << 28
+"""Of one sound, over all channels: more than four hours at 16 kHz. Some formats hold that in a few bytes of silence."""
+
+PART = 1 << 14
+"""Samples of each channel that are read at a time, for what a file promises is not to be believed."""
+
 UNKNOWN_SIZE = 0xFFFFFFFF
 """What programs that write to a pipe put where a WAV file's size should stand."""
 
@@ -53,7 +62,7 @@ def decode(content: bytes, place: str, sample_rate_hz: int) -> Wave:
         sample_rate_hz: Samples per second that are wanted.
 
     Raises:
-        DataError: If it isn't audio, is cut off, holds no samples, or samples that are no numbers.
+        DataError: If it isn't audio, is cut off, holds no samples, too many, or samples that are no numbers.
     """
     # Imported where they are used: few tasks hear anything.
     import soundfile
@@ -65,12 +74,18 @@ def decode(content: bytes, place: str, sample_rate_hz: int) -> Wave:
     try:
         with soundfile.SoundFile(io.BytesIO(content)) as file:
             promised, rate = file.frames, file.samplerate
-            samples = file.read(dtype="float32", always_2d=True)  # (S, C)
+            if rate not in RATES_HZ:
+                raise DataError(f"{place}: {rate:,} samples per second are no rate of sounds")
+            parts: list[Wave] = []
+            while len(part := file.read(PART, dtype="float32", always_2d=True)):  # (S, C)
+                parts.append(part.mean(1))
+                if len(parts) * part.size > MOST_SAMPLES:
+                    raise DataError(f"{place}: holds more than {MOST_SAMPLES:,} samples; cut it into shorter ones")
     except soundfile.LibsndfileError as error:
         raise DataError(f"{place}: can't be read as audio ({error.error_string.rstrip('.')})") from None
-    if len(samples) < promised:
-        raise DataError(f"{place}: is cut off: {promised:,} samples were promised and {len(samples):,} are there")
-    wave: Wave = samples.mean(1)
+    wave: Wave = np.concatenate([*parts, np.empty(0, np.float32)])
+    if len(wave) < promised:
+        raise DataError(f"{place}: is cut off: {promised:,} samples were promised and {len(wave):,} are there")
     if rate != sample_rate_hz and len(wave):
         wave = soxr.resample(wave, rate, sample_rate_hz)
     if not len(wave):

@@ -9,6 +9,7 @@ from jaxtyping import Int
 
 from seqtrain.data import cached
 from seqtrain.data.cache import CacheError
+from seqtrain.tasks.speech.audio import Recordings
 from seqtrain.tasks.speech.features import FeatureOptions, Spectra
 from seqtrain.tasks.speech.sources import SoundSource
 from seqtrain.tasks.task import Split
@@ -49,9 +50,7 @@ def corpus(source: SoundSource, kind: FeatureOptions, split: Split, data_dir: Pa
     """
 
     def made() -> Corpus:
-        sounds = source.read(split, data_dir, seed, kind.sample_rate_hz)
-        spectra, frames = kind.spectra(sounds.samples, sounds.lengths), kind.frames(sounds.lengths)
-        return Corpus(spectra, frames, [*sounds.labels], [*sounds.speakers], [*sounds.names])
+        return of_recordings(source.read(split, data_dir, seed, kind.sample_rate_hz), kind)
 
     files = source.fingerprint(split, data_dir)
     if files is None:
@@ -63,6 +62,12 @@ def corpus(source: SoundSource, kind: FeatureOptions, split: Split, data_dir: Pa
     except CacheError:  # no place to keep anything: work without
         return made()
     return _kept(folder)
+
+
+def of_recordings(sounds: Recordings, kind: FeatureOptions) -> Corpus:
+    """The spectra of recordings."""
+    spectra, frames = kind.spectra(sounds.samples, sounds.lengths), kind.frames(sounds.lengths)
+    return Corpus(spectra, frames, [*sounds.labels], [*sounds.speakers], [*sounds.names])
 
 
 def _keep(corpus: Corpus, folder: Path) -> None:

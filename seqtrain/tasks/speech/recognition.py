@@ -1,8 +1,9 @@
 """Telling what was said: one label for a recording, or a string of labels for several joined ones."""
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -14,10 +15,14 @@ from seqtrain.batch import Batch, Examples
 from seqtrain.errors import CheckpointError, ConfigError, DataError
 from seqtrain.picture import Picture
 from seqtrain.spec import Symbols, TaskSpec, Values
+from seqtrain.tasks import given as new
+from seqtrain.tasks.class_scores import ClassScores
+from seqtrain.tasks.speech.audio import Wave
 from seqtrain.tasks.speech.augmentation import Augmentation
-from seqtrain.tasks.speech.corpus import Corpus, corpus
+from seqtrain.tasks.speech.corpus import Corpus, corpus, of_recordings
 from seqtrain.tasks.speech.features import FeatureOptions, Kind, Normalization, Scale
-from seqtrain.tasks.speech.sources import SoundSource
+from seqtrain.tasks.speech.new_recordings import new_corpus, read_recordings
+from seqtrain.tasks.speech.sources import OwnRecordings, SoundSource
 from seqtrain.tasks.speech.targets import ClassStrings, Label, Target
 from seqtrain.tasks.speech.utterances import Utterances
 from seqtrain.tasks.task import Sample, Split, Splits, Task
@@ -100,6 +105,7 @@ class SpeechRecognition(Task):
     _augmentation: Augmentation = field(init=False, repr=False)
     _target: Target = field(init=False, repr=False)
     _codes: _Codes | None = field(default=None, init=False, repr=False)
+    _waves: Callable[[Sequence[int]], list[Wave]] | None = field(default=None, init=False, repr=False)
     _examples: "Splits[Utterances]" = field(default_factory=Splits, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -127,6 +133,11 @@ class SpeechRecognition(Task):
         return TaskSpec(self._input, self._target.output(len(self.classes)), self._target.align)
 
     @property
+    def smoothable(self) -> bool:
+        """Labels are smoothed; the strings' symbols have no place of their own to be smoothed at."""
+        return self._target.strings is None
+
+    @property
     def classes(self) -> tuple[str, ...]:
         """The labels in the order of their ids; only after `prepare` or `restore`."""
         return self._settled.classes
@@ -134,6 +145,7 @@ class SpeechRecognition(Task):
     def prepare(self, data_dir: Path, seed: int) -> None:
         """Reads training and validation recordings; the classes are those of the training split."""
         self._source.check(data_dir)
+        self._waves = partial(self._source.waves, Split.VAL, data_dir, seed, self._kind.sample_rate_hz)
         train = corpus(self._source, self._kind, Split.TRAIN, data_dir, seed)
         self._codes = _Codes(_classes(train), self._kind.scale(train.spectra))
         self._examples = Splits(lambda split: self._read(split, data_dir, seed))
@@ -144,9 +156,9 @@ class SpeechRecognition(Task):
         """The utterances of one split; those of the test split are read when first asked for."""
         return self._examples[split]
 
-    def loss(self, outputs: Float[Tensor, "B ..."], batch: Batch) -> Float[Tensor, ""]:
+    def loss(self, outputs: Float[Tensor, "B ..."], batch: Batch, smoothing: float = 0.0) -> Float[Tensor, ""]:
         """Cross-entropy of labels, or what connectionist temporal classification makes of strings; in nats."""
-        return self._target.loss(outputs, batch)
+        return self._target.loss(outputs, batch, smoothing)
 
     def count(self, batch: Batch) -> int:
         """The number of recordings in the batch, alone or joined."""
@@ -173,8 +185,8 @@ class SpeechRecognition(Task):
         return {name: float(value) for name, value in metrics.compute().items()}
 
     def pictures(self, samples: Iterable[Sample]) -> Iterator[Picture]:
-        """A few spectra with what was said and answered; of labels, which are taken for which."""
-        return self._target.pictures(samples, self.classes, self._kind)
+        """A few spectra with what was said and answered, as sounds too; of labels, which are taken for which."""
+        return self._target.pictures(samples, self.classes, self._kind, self._hear)
 
     def assets(self) -> dict[str, Any]:
         """The names of the classes in the order of their ids, and the scale of the features."""
@@ -194,6 +206,30 @@ class SpeechRecognition(Task):
         if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
             raise CheckpointError("classes.json: should hold a list of texts")
         self._codes = _Codes(tuple(classes), self._scale(scale))
+
+    def new_inputs(self, source: new.Source) -> Iterator[new.Given]:
+        """An audio file, those in a folder, or those that a file like a manifest lists; labels are not needed."""
+        return read_recordings(source, self._source.columns)
+
+    def new_examples(self, given: Sequence[new.Given]) -> Utterances:
+        """Recordings: audio files by name or content, or samples at `sample_rate_hz`."""
+        read = new_corpus(given, self._kind)
+        self._refuse_short(read)
+        labels = np.zeros(len(read), np.int64)
+        return Utterances(read, labels, self._kind, self._settled.scale, None, None, 0, "new")
+
+    def answer(self, given: Sequence[new.Given], sample: Sample) -> Iterator[dict[str, Any]]:
+        """What was said in each."""
+        return self._target.records(sample, self.classes)
+
+    def file_examples(self, paths: Sequence[Path]) -> Utterances:
+        """The recordings of a folder with a folder for each label, or of a manifest."""
+        sounds = OwnRecordings(new.single(paths), columns=self._source.columns).whole(self._kind.sample_rate_hz)
+        return self._utterances(Split.TEST, of_recordings(sounds, self._kind), seed=0)
+
+    def class_scores(self) -> ClassScores | None:
+        """By class, where each recording has one."""
+        return self._target.class_scores(self.classes)
 
     def _scale(self, content: object) -> Scale:
         """The scale as `assets` gave it."""
@@ -225,6 +261,13 @@ class SpeechRecognition(Task):
         for name, value in given.items():
             raise ConfigError(f"task.{name}={value}: is about strings, and needs task.target=digits")
         return Label()
+
+    def _hear(self, indices: Sequence[int]) -> list[Wave]:
+        """The sounds of some utterances of the validation split, joined as they are read."""
+        assert self._waves is not None, "prepare comes first"
+        pieces = self._examples[Split.VAL].pieces(np.array(indices, np.int64), 0)
+        waves = iter(self._waves(pieces[pieces >= 0].tolist()))
+        return [np.concatenate([next(waves) for _ in range(count)]) for count in (pieces >= 0).sum(1).tolist()]
 
     def _read(self, split: Split, data_dir: Path, seed: int) -> Utterances:
         read = corpus(self._source, self._kind, split, data_dir, seed)

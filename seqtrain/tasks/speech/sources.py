@@ -5,16 +5,20 @@ import zipfile
 import zlib
 from abc import ABC, abstractmethod
 from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
+
+import numpy as np
 
 from seqtrain import limits
 from seqtrain.data import fingerprint, obtain
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.seeding import stream
 from seqtrain.tasks.labelled_text import Columns, read_labelled
-from seqtrain.tasks.speech.audio import Recordings, decode, joined
+from seqtrain.tasks.speech.audio import Recordings, Wave, decode, joined
 from seqtrain.tasks.speech.synthesis import synthesised
 from seqtrain.tasks.task import Split
 
@@ -33,7 +37,13 @@ FSDDSplit = Literal["official", "speaker"]
 
 
 class SoundSource(ABC):
-    """Three splits of recordings with labels."""
+    """Three splits of recordings with labels.
+
+    Attributes:
+        columns: Where path and label stand in a list of files.
+    """
+
+    columns: Columns
 
     @abstractmethod
     def check(self, data_dir: Path) -> None:
@@ -42,6 +52,10 @@ class SoundSource(ABC):
     @abstractmethod
     def read(self, split: Split, data_dir: Path, seed: int, sample_rate_hz: int) -> Recordings:
         """The sounds of one split; decodes none of another."""
+
+    @abstractmethod
+    def waves(self, split: Split, data_dir: Path, seed: int, sample_rate_hz: int, indices: Sequence[int]) -> list[Wave]:
+        """The sounds of some recordings of a split, by their places among those that `read` gives."""
 
     @abstractmethod
     def fingerprint(self, split: Split, data_dir: Path) -> object:
@@ -65,6 +79,7 @@ class SynthesisedWords(SoundSource):
     test_size: int = 1000
     noise: float = 2.0
     variation: float = 1.0
+    columns: Columns = field(default=Columns(text="path"), init=False)
 
     def __post_init__(self) -> None:
         limits.at_least("task", 2, train_size=self.train_size, val_size=self.val_size, test_size=self.test_size)
@@ -80,6 +95,12 @@ class SynthesisedWords(SoundSource):
         rng = stream(seed, f"speech/{split}")
         speakers = max(1, size // WORDS_PER_SPEAKER)
         return synthesised(rng, size, speakers, sample_rate_hz, self.noise, self.variation)
+
+    def waves(self, split: Split, data_dir: Path, seed: int, sample_rate_hz: int, indices: Sequence[int]) -> list[Wave]:
+        """Speaks all of them again: each is drawn after the one before."""
+        made = self.read(split, data_dir, seed, sample_rate_hz)
+        ends = np.cumsum(made.lengths)
+        return [made.samples[ends[index] - made.lengths[index] : ends[index]] for index in indices]
 
     def fingerprint(self, split: Split, data_dir: Path) -> None:
         """Made as fast as they would be read."""
@@ -133,15 +154,28 @@ class OwnRecordings(SoundSource):
 
     def read(self, split: Split, data_dir: Path, seed: int, sample_rate_hz: int) -> Recordings:
         """Decodes the files of the split's own folder or manifest, or its part of the training one."""
-        files = self._files(split)
+        return self._decoded(self._files(split), sample_rate_hz)
+
+    def whole(self, sample_rate_hz: int) -> Recordings:
+        """Decodes all files of the folder or manifest, of which nothing is split off."""
+        self._refuse_unfit(self.path)
+        return self._decoded(self._listed(self.path), sample_rate_hz)
+
+    @staticmethod
+    def _decoded(files: list[Listed], sample_rate_hz: int) -> Recordings:
         waves = [decode(_content(file), file.place, sample_rate_hz) for file in files]
         return joined(waves, [file.label for file in files], [""] * len(files), [file.place for file in files])
+
+    def waves(self, split: Split, data_dir: Path, seed: int, sample_rate_hz: int, indices: Sequence[int]) -> list[Wave]:
+        """Decodes these files alone."""
+        files = self._files(split)
+        return [decode(_content(files[index]), files[index].place, sample_rate_hz) for index in indices]
 
     def fingerprint(self, split: Split, data_dir: Path) -> object:
         """The files of the split and their labels."""
         try:
             return [[file.place, file.label, fingerprint(file.path)] for file in self._files(split)]
-        except DataError:  # a file that can't be read; `read` says in which row it stands
+        except (DataError, ValueError):  # a file, or a name, that can't be read; `read` says in which row it stands
             return None
 
     def _files(self, split: Split) -> list[Listed]:
@@ -221,6 +255,7 @@ class FSDDFiles(SoundSource):
     split: FSDDSplit = "official"
     test_speaker: str | None = None
     val_speaker: str | None = None
+    columns: Columns = field(default=Columns(text="path"), init=False)
 
     def __post_init__(self) -> None:
         for name, speaker in (("test_speaker", self.test_speaker), ("val_speaker", self.val_speaker)):
@@ -241,24 +276,30 @@ class FSDDFiles(SoundSource):
 
     def read(self, split: Split, data_dir: Path, seed: int, sample_rate_hz: int) -> Recordings:
         """Decodes the split's members of the archive, in order of their names."""
-        path = self._path(data_dir)
-        waves, labels, speakers, places = [], [], [], []
-        try:
-            with zipfile.ZipFile(path) as archive:
-                for name in archive.namelist():
-                    place = f"{path}, {name}"
-                    digit, speaker, take = _member(name, place)
-                    if self._of(speaker, take) is not split:
-                        continue
-                    waves.append(decode(archive.read(name), place, sample_rate_hz))
-                    labels.append(digit)
-                    speakers.append(speaker)
-                    places.append(place)
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
-            raise DataError(f"{path}: damaged ({error}); remove it and fetch it anew") from None
-        if not waves:
-            raise DataError(f"{path}: holds no recordings to {split}")
-        return joined(waves, labels, speakers, places)
+        members = self._members(split, data_dir)
+        if not members:
+            raise DataError(f"{self._path(data_dir)}: holds no recordings to {split}")
+        waves = self._decoded(members, data_dir, sample_rate_hz)
+        return joined(
+            waves,
+            [each.digit for each in members],
+            [each.speaker for each in members],
+            [each.place for each in members],
+        )
+
+    def waves(self, split: Split, data_dir: Path, seed: int, sample_rate_hz: int, indices: Sequence[int]) -> list[Wave]:
+        """Decodes these members alone."""
+        members = self._members(split, data_dir)
+        return self._decoded([members[index] for index in indices], data_dir, sample_rate_hz)
+
+    def _members(self, split: Split, data_dir: Path) -> "list[Member]":
+        with _opened(self._path(data_dir)) as archive:
+            members = [_member(name, f"{self._path(data_dir)}, {name}") for name in archive.namelist()]
+        return [each for each in members if self._of(each.speaker, each.take) is split]
+
+    def _decoded(self, members: "Iterable[Member]", data_dir: Path, sample_rate_hz: int) -> list[Wave]:
+        with _opened(self._path(data_dir)) as archive:
+            return [decode(archive.read(each.name), each.place, sample_rate_hz) for each in members]
 
     def fingerprint(self, split: Split, data_dir: Path) -> object:
         """The archive, and who is left out."""
@@ -279,12 +320,30 @@ class FSDDFiles(SoundSource):
         return data_dir / "fsdd" / "fsdd-recordings.zip"
 
 
-def _member(name: str, place: str) -> tuple[str, str, int]:
-    """Digit, speaker and take of a member of FSDD's archive."""
+class Member(NamedTuple):
+    """A recording in FSDD's archive."""
+
+    name: str
+    place: str
+    digit: str
+    speaker: str
+    take: int
+
+
+def _member(name: str, place: str) -> Member:
     found = _MEMBER.fullmatch(name)
     if found is None or found[2] not in FSDD_SPEAKERS:
         raise DataError(f"{place}: should be named like recordings/7_theo_12.wav, and be said by one of the speakers")
-    return found[1], found[2], int(found[3])
+    return Member(name, place, found[1], found[2], int(found[3]))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+        raise DataError(f"{path}: damaged ({error}); remove it and fetch it anew") from None
 
 
 def _content(file: Listed) -> bytes:
@@ -292,3 +351,5 @@ def _content(file: Listed) -> bytes:
         return file.path.read_bytes()
     except OSError as error:
         raise DataError(f"{file.place}: can't be read ({error.strerror})") from None
+    except ValueError as error:  # no name for a file
+        raise DataError(f"{file.place}: can't be read ({error})") from None

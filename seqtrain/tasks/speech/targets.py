@@ -1,9 +1,9 @@
 """What is asked of an utterance: its label, or the string of labels that were joined in it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 import torch
@@ -14,16 +14,21 @@ from torch.nn import functional as F
 from seqtrain import limits
 from seqtrain.batch import Batch
 from seqtrain.errors import ConfigError
-from seqtrain.picture import Picture
+from seqtrain.picture import Picture, Sound
 from seqtrain.spec import Align, Symbols
 from seqtrain.tasks import drawing
+from seqtrain.tasks.class_scores import ClassScores, LabelScores, label_records
 from seqtrain.tasks.speech import drawing as drawing_speech
+from seqtrain.tasks.speech.audio import Wave
 from seqtrain.tasks.speech.features import FeatureOptions
 from seqtrain.tasks.speech.utterances import BLANK, Strings, Utterances
 from seqtrain.tasks.task import Sample
 
 if TYPE_CHECKING:
     from torchmetrics import MetricCollection
+
+Hear = Callable[[Sequence[int]], list[Wave]]
+"""The sounds of some utterances of the validation split, by their indices."""
 
 SHOWN = 6
 """Utterances in a picture."""
@@ -46,7 +51,7 @@ class Target(ABC):
         """What stands at an output step."""
 
     @abstractmethod
-    def loss(self, outputs: Tensor, batch: Batch) -> Float[Tensor, ""]:
+    def loss(self, outputs: Tensor, batch: Batch, smoothing: float = 0.0) -> Float[Tensor, ""]:
         """As `Task.loss`."""
 
     @abstractmethod
@@ -66,8 +71,18 @@ class Target(ABC):
         """Adds the best trivial answer to every validation utterance."""
 
     @abstractmethod
-    def pictures(self, samples: Iterable[Sample], classes: Sequence[str], kind: FeatureOptions) -> Iterator[Picture]:
+    def pictures(
+        self, samples: Iterable[Sample], classes: Sequence[str], kind: FeatureOptions, hear: Hear
+    ) -> Iterator[Picture]:
         """As `Task.pictures`."""
+
+    @abstractmethod
+    def records(self, sample: Sample, classes: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """As `Task.answer`."""
+
+    def class_scores(self, classes: Sequence[str]) -> ClassScores | None:
+        """As `Task.class_scores`."""
+        return None
 
 
 @final
@@ -83,9 +98,9 @@ class Label(Target):
     def output(self, classes: int) -> Symbols:
         return Symbols(classes)
 
-    def loss(self, outputs: Float[Tensor, "B V"], batch: Batch) -> Float[Tensor, ""]:
+    def loss(self, outputs: Float[Tensor, "B V"], batch: Batch, smoothing: float = 0.0) -> Float[Tensor, ""]:
         """The cross-entropy in nats, summed over the recordings."""
-        return F.cross_entropy(outputs.float(), batch.targets, reduction="sum")
+        return F.cross_entropy(outputs.float(), batch.targets, reduction="sum", label_smoothing=smoothing)
 
     def count(self, batch: Batch) -> int:
         """The number of recordings."""
@@ -114,11 +129,13 @@ class Label(Target):
         truth = torch.from_numpy(val.labels)
         metrics.update(torch.full_like(truth, int(answer)), truth)
 
-    def pictures(self, samples: Iterable[Sample], classes: Sequence[str], kind: FeatureOptions) -> Iterator[Picture]:
-        """A few spectra with their labels and answers, mistakes first, and which classes are taken for which."""
+    def pictures(
+        self, samples: Iterable[Sample], classes: Sequence[str], kind: FeatureOptions, hear: Hear
+    ) -> Iterator[Picture]:
+        """A few spectra with their labels and answers, mistakes first, as sounds too, and which is taken for which."""
         counts = np.zeros((len(classes), len(classes)), np.int64)
-        right: list[drawing_speech.Heard] = []
-        wrong: list[drawing_speech.Heard] = []
+        right: list[tuple[int, drawing_speech.Heard]] = []
+        wrong: list[tuple[int, drawing_speech.Heard]] = []
         for sample in samples:
             answers = sample.outputs.argmax(-1).tolist()
             for index, (truth, answer) in enumerate(zip(sample.batch.targets.tolist(), answers, strict=True)):
@@ -126,9 +143,20 @@ class Label(Target):
                 shown = right if truth == answer else wrong
                 if len(shown) < SHOWN:
                     features = _features(sample.batch, index, kind)
-                    shown.append(drawing_speech.Heard(features, classes[truth], classes[answer]))
-        yield Picture("spectra", drawing_speech.spectra([*wrong[: SHOWN // 2], *right, *wrong[SHOWN // 2 :]][:SHOWN]))
+                    heard = drawing_speech.Heard(features, classes[truth], classes[answer])
+                    shown.append((int(sample.batch.indices[index]), heard))
+        chosen = [*wrong[: SHOWN // 2], *right, *wrong[SHOWN // 2 :]][:SHOWN]
+        yield Picture("spectra", drawing_speech.spectra([heard for _, heard in chosen]))
+        yield from _sounds(hear([index for index, _ in chosen]), kind)
         yield Picture("confusion", drawing.confusion(counts, classes))
+
+    def records(self, sample: Sample, classes: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """The likeliest class of each recording, and the probability of each."""
+        return label_records(sample.outputs, classes)
+
+    def class_scores(self, classes: Sequence[str]) -> ClassScores:
+        """By class."""
+        return LabelScores(classes)
 
 
 @final
@@ -162,7 +190,7 @@ class ClassStrings(Target):
         """The blank, and the classes behind it."""
         return Symbols(classes + 1)
 
-    def loss(self, outputs: Float[Tensor, "B T V"], batch: Batch) -> Float[Tensor, ""]:
+    def loss(self, outputs: Float[Tensor, "B T V"], batch: Batch, smoothing: float = 0.0) -> Float[Tensor, ""]:
         """The negative logarithm of the strings' probabilities, summed over the utterances."""
         assert batch.target_lengths is not None
         log_probs = outputs.float().log_softmax(-1).transpose(0, 1)
@@ -209,8 +237,10 @@ class ClassStrings(Target):
         repeats = min(range(self.longest + 1), key=lambda times: edits(learnt, [[answer] * times] * len(learnt)))
         metrics.update(asked, [[answer] * repeats] * len(asked))
 
-    def pictures(self, samples: Iterable[Sample], classes: Sequence[str], kind: FeatureOptions) -> Iterator[Picture]:
-        """A few spectra with what is said and what is answered, and when each symbol is likely."""
+    def pictures(
+        self, samples: Iterable[Sample], classes: Sequence[str], kind: FeatureOptions, hear: Hear
+    ) -> Iterator[Picture]:
+        """A few spectra with what is said and answered, and when each symbol is likely; as sounds too."""
         sample = next(iter(samples))
         probs = sample.outputs.float().softmax(-1).numpy()
         answers, truths = self.answers(sample.outputs, sample.batch), _truths(sample.batch)
@@ -220,12 +250,24 @@ class ClassStrings(Target):
             steps = probs[index, : sample.batch.lengths[index]]
             heard.append(drawing_speech.Heard(_features(sample.batch, index, kind), truth, answer, steps))
         yield Picture("strings", drawing_speech.strings(heard, classes, kind.stack_frames))
+        yield from _sounds(hear(sample.batch.indices[: len(heard)].tolist()), kind)
+
+    def records(self, sample: Sample, classes: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """The string of classes in each recording."""
+        for ids in self.answers(sample.outputs, sample.batch):
+            yield {"string": [classes[i - 1] for i in ids]}
 
     @staticmethod
     def _joined(utterances: Utterances, most: int) -> list[list[int]]:
         """The strings of up to so many utterances, as ids without blanks."""
         pieces = utterances.pieces(np.arange(min(most, len(utterances))), 0)
         return [(utterances.labels[row[row >= 0]] + 1).tolist() for row in pieces]
+
+
+def _sounds(waves: Iterable[Wave], kind: FeatureOptions) -> Iterator[Picture]:
+    """Sounds in the order of the spectra beside them."""
+    for place, wave in enumerate(waves, 1):
+        yield Picture(f"sound-{place}", Sound(wave, kind.sample_rate_hz))
 
 
 def _truths(batch: Batch) -> list[list[int]]:

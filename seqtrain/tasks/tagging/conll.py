@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seqtrain.errors import DataError
+from seqtrain.tasks.given import Source
 from seqtrain.tasks.labelled_text import read_utf8
 from seqtrain.tasks.tagging.tags import Scheme, SchemeError, scheme_of, to_bio
 
@@ -91,9 +92,7 @@ def _sentences(path: Path, layout: Format) -> Iterator[tuple[int, list[tuple[str
     width, first, begins = 0, 0, 0
     # Only a line feed ends a line: a word may hold other separators of Unicode.
     for line, content in enumerate([*read_utf8(path).split("\n"), ""], 1):
-        content = content.removesuffix("\r")
-        fields = [field.strip(" ") for field in content.split("\t")] if "\t" in content else content.split(" ")
-        fields = fields if "\t" in content else [field for field in fields if field]
+        fields = _fields(content)
         if not any(fields) or fields[0] == DOCUMENT:
             if rows:
                 yield begins, rows
@@ -105,6 +104,35 @@ def _sentences(path: Path, layout: Format) -> Iterator[tuple[int, list[tuple[str
             raise DataError(f"{path}, line {line}: has {len(fields)} columns, where line {first} has {width}")
         begins = begins if rows else line
         rows.append(_word_and_tag(path, line, fields, layout))
+
+
+def untagged(source: Source, word_column: int) -> Iterator[tuple[int, list[str]]]:
+    """The words of each sentence as it is read, with the line of the first; tags may be there or not.
+
+    Raises:
+        DataError: If the source can't be read, or a line lacks the column; names the line.
+    """
+    words: list[str] = []
+    begins = 0
+    for line, content in source.raw_lines():
+        fields = _fields(content.removesuffix("\n"))
+        if not any(fields) or fields[0] == DOCUMENT:
+            if words:
+                yield begins, words
+            words = []
+            continue
+        begins = begins if words else line
+        words.append(_field(source.path, line, fields, "word_column", Format(word_column)))
+    if words:
+        yield begins, words
+
+
+def _fields(content: str) -> list[str]:
+    """The columns of a line, separated by tabs or, where it has none, by blanks."""
+    content = content.removesuffix("\r")
+    if "\t" in content:
+        return [field.strip(" ") for field in content.split("\t")]
+    return [field for field in content.split(" ") if field]
 
 
 def _word_and_tag(path: Path, line: int, fields: list[str], layout: Format) -> tuple[str, str]:

@@ -14,7 +14,13 @@ from seqtrain.tasks.task import Split
 
 
 class TaggedSource(ABC):
-    """Three splits of tagged sentences."""
+    """Three splits of tagged sentences.
+
+    Attributes:
+        layout: Of a file.
+    """
+
+    layout: Format
 
     @abstractmethod
     def check(self, data_dir: Path) -> None:
@@ -42,6 +48,7 @@ class GeneratedSentences(TaggedSource):
     test_size: int = 2_000
     ambiguity: float = 0.5
     asides: int = 3
+    layout: Format = field(default=Format(), init=False)
 
     def __post_init__(self) -> None:
         limits.at_least("task", 2, train_size=self.train_size, val_size=self.val_size, test_size=self.test_size)
@@ -108,10 +115,12 @@ _WNUT17 = {
 class WNUT17Files(TaggedSource):
     """The shared task on emerging entities of the workshop on noisy user-generated text, in data_dir/wnut17."""
 
+    layout: Format = field(default=Format(scheme="bio"), init=False)
+
     def check(self, data_dir: Path) -> None:
         """Looks for the three files, and downloads what is missing."""
         obtain("wnut17", data_dir)
 
     def read(self, split: Split, data_dir: Path, seed: int) -> TaggedSentences:
         """Reads the split's file: a word, a tab and a tag in each line."""
-        return read_conll(data_dir / "wnut17" / _WNUT17[split], Format(scheme="bio"))
+        return read_conll(data_dir / "wnut17" / _WNUT17[split], self.layout)

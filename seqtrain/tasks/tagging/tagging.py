@@ -1,7 +1,8 @@
 """Finding the entities of sentences, and telling their types."""
 
+import math
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -17,13 +18,17 @@ from seqtrain.errors import CheckpointError, DataError
 from seqtrain.picture import Picture
 from seqtrain.spec import Align, Spelt, Symbols, TaskSpec
 from seqtrain.tasks import drawing
+from seqtrain.tasks import given as new
+from seqtrain.tasks.class_scores import DIGITS
 from seqtrain.tasks.ragged import Ragged
 from seqtrain.tasks.tagging import drawing as drawing_tags
 from seqtrain.tasks.tagging import tags
 from seqtrain.tasks.tagging.chain import negative_log_likelihood, viterbi
-from seqtrain.tasks.tagging.conll import TaggedSentences
+from seqtrain.tasks.tagging.conll import TaggedSentences, read_conll
 from seqtrain.tasks.tagging.entities import Spans, spans
+from seqtrain.tasks.tagging.entity_scores import EntityScores
 from seqtrain.tasks.tagging.examples import UNSCORED, Spellings, TaggedExamples, WordOptions
+from seqtrain.tasks.tagging.sentences import read_sentences, sentence_of
 from seqtrain.tasks.tagging.sources import TaggedSource
 from seqtrain.tasks.task import Sample, Split, Splits, Task
 from seqtrain.tasks.vocabulary import Vocabulary
@@ -71,6 +76,7 @@ class Tagging(Task):
 
     metric: ClassVar[str] = "f1"
     higher_is_better: ClassVar[bool] = True
+    takes_text: ClassVar[bool] = True
 
     _source: TaggedSource = field(init=False, repr=False)
     _options: TaggingOptions = field(init=False, repr=False)
@@ -141,12 +147,14 @@ class Tagging(Task):
         """The sentences of one split; those of the test split are read when first asked for."""
         return self._examples[split]
 
-    def loss(self, outputs: Float[Tensor, "B T *E"], batch: Batch) -> Float[Tensor, ""]:
+    def loss(self, outputs: Float[Tensor, "B T *E"], batch: Batch, smoothing: float = 0.0) -> Float[Tensor, ""]:
         """The negative log-likelihood in nats, summed over the words: of each tag alone, or of all in a sentence."""
         if self._options.crf:
             return negative_log_likelihood(outputs, batch.targets, batch.lengths)
         logits = outputs.float().flatten(0, 1)
-        return F.cross_entropy(logits, batch.targets.flatten(), ignore_index=UNSCORED, reduction="sum")
+        return F.cross_entropy(
+            logits, batch.targets.flatten(), ignore_index=UNSCORED, reduction="sum", label_smoothing=smoothing
+        )
 
     def count(self, batch: Batch) -> int:
         """The number of words in the batch."""
@@ -211,6 +219,10 @@ class Tagging(Task):
             yield Picture("sentences", drawing_tags.sentences(shown, self.codes.types))
         yield Picture("confusion", drawing.confusion(counts, [*self.codes.types, "none"]))
 
+    def input_names(self, ids: Int[np.ndarray, " N"]) -> list[str]:
+        """The words."""
+        return self.codes.vocabulary.decode(ids)
+
     def assets(self) -> dict[str, Any]:
         """The vocabulary of words and, if they are read, that of letters, and the types of entities."""
         codes = self.codes
@@ -228,6 +240,51 @@ class Tagging(Task):
             raise CheckpointError("types.json: should hold a list of texts")
         letters = Vocabulary.from_json(assets.get("letters.json")) if self._options.words.characters else None
         self._codes = Codes(Vocabulary.from_json(assets.get("vocab.json")), letters, tuple(types))
+
+    def new_inputs(self, source: new.Source) -> Iterator[new.Given]:
+        """Each line as a sentence, or the sentences of a CoNLL file; tags are not needed."""
+        return read_sentences(source, self._source.layout)
+
+    def new_examples(self, given: Sequence[new.Given]) -> TaggedExamples:
+        """Sentences, as texts or as lists of words."""
+        words = [sentence_of(each).words for each in given]
+        outside = [[tags.OUTSIDE] * len(each) for each in words]
+        return self._encoded(TaggedSentences(words, outside), seed=0, max_length=None, word_dropout=0.0)
+
+    def answer(self, given: Sequence[new.Given], sample: Sample) -> Iterator[dict[str, Any]]:
+        """The entities in each sentence: what they are, and where in the text they begin and end, in characters.
+
+        Where each tag is scored alone, with the probability that all tags of the entity are right.
+        """
+        lengths = sample.batch.lengths
+        answers = self.answers(sample.outputs, lengths)
+        found, spelt = spans(answers, length_mask(lengths, answers.shape[1])), tags.names(self.codes.types)
+        chances = None
+        if not self._options.crf:
+            chances = sample.outputs.log_softmax(2).gather(2, answers.unsqueeze(2)).squeeze(2)
+        for row, each in enumerate(given):
+            sentence, entities = sentence_of(each), []
+            for start, end, kind in _marks(found, row):
+                begin, stop = sentence.starts[start], sentence.end(end - 1)
+                entity = {
+                    "type": self.codes.types[kind],
+                    "text": sentence.text[begin:stop],
+                    "begin": begin,
+                    "end": stop,
+                }
+                if chances is not None:
+                    entity["probability"] = round(math.exp(float(chances[row, start:end].sum())), DIGITS)
+                entities.append(entity)
+            marked = [spelt[tag] for tag in answers[row, : lengths[row]].tolist()]
+            yield {"text": sentence.text, "entities": entities, "words": list(sentence.words), "tags": marked}
+
+    def file_examples(self, paths: Sequence[Path]) -> TaggedExamples:
+        """The sentences of a CoNLL file with tags."""
+        return self._encoded(read_conll(new.single(paths), self._source.layout), 0, max_length=None, word_dropout=0.0)
+
+    def class_scores(self) -> EntityScores:
+        """By type."""
+        return EntityScores(self.codes.types, self.answers)
 
     def _read(self, split: Split, data_dir: Path, seed: int) -> TaggedExamples:
         sentences = self._source.read(split, data_dir, seed)

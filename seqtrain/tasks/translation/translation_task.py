@@ -22,10 +22,13 @@ from seqtrain.errors import CheckpointError, DataError
 from seqtrain.picture import Picture
 from seqtrain.spec import Align, Symbols, TaskSpec
 from seqtrain.tasks import drawing
+from seqtrain.tasks import given as new
+from seqtrain.tasks.class_scores import DIGITS
+from seqtrain.tasks.labelled_text import Columns, read_texts
 from seqtrain.tasks.ragged import Ragged
 from seqtrain.tasks.task import Sample, Split, Splits, Task
 from seqtrain.tasks.translation.codecs import Codec, CodecOptions, codec_from_json
-from seqtrain.tasks.translation.pairs import TextPairs
+from seqtrain.tasks.translation.pairs import TextPairs, read_pairs
 from seqtrain.tasks.translation.sources import PairSource
 from seqtrain.tasks.vocabulary import split_words
 
@@ -75,6 +78,7 @@ class TranslationTask(Task):
     """
 
     higher_is_better: ClassVar[bool] = True
+    takes_text: ClassVar[bool] = True
 
     _source: PairSource = field(init=False, repr=False)
     _options: CodecOptions = field(init=False, repr=False)
@@ -158,10 +162,14 @@ class TranslationTask(Task):
         """The pairs of one split; those of the test split are read when first asked for."""
         return self._examples[split]
 
-    def loss(self, outputs: Float[Tensor, "B U V"], batch: Batch) -> Float[Tensor, ""]:
+    def loss(self, outputs: Float[Tensor, "B U V"], batch: Batch, smoothing: float = 0.0) -> Float[Tensor, ""]:
         """The cross-entropy in nats of the right next symbols, summed over the real steps, EOS included."""
         return F.cross_entropy(
-            outputs.float().flatten(0, 1), batch.targets.flatten(), ignore_index=PAD, reduction="sum"
+            outputs.float().flatten(0, 1),
+            batch.targets.flatten(),
+            ignore_index=PAD,
+            reduction="sum",
+            label_smoothing=smoothing,
         )
 
     def count(self, batch: Batch) -> int:
@@ -252,6 +260,10 @@ class TranslationTask(Task):
             rows = self.codes.target.symbols(batch.targets[0, : batch.target_lengths[0]].numpy())
         return drawing.heatmap(weights[: len(rows), : len(columns)].numpy(), rows, columns)
 
+    def input_names(self, ids: Int[np.ndarray, " N"]) -> list[str]:
+        """The words, characters or pieces of words that are translated."""
+        return self.codes.source.symbols(ids)
+
     def assets(self) -> dict[str, Any]:
         """The vocabularies of both sides, and the most symbols that are written."""
         codes = self.codes
@@ -269,6 +281,40 @@ class TranslationTask(Task):
                 self._codes = Codes(codec_from_json(source), codec_from_json(target), horizon)
             case _:
                 raise CheckpointError('vocab.json: should tell "source", "target" and "horizon"')
+
+    def new_inputs(self, source: new.Source) -> Iterator[new.Given]:
+        """Each line, or the column named text of a file of rows."""
+        return read_texts(source, Columns())
+
+    def new_examples(self, given: Sequence[new.Given]) -> "EncodedPairs":
+        """Texts to be translated."""
+        texts = [each.text() for each in given]
+        return EncodedPairs(TextPairs(texts, [""] * len(texts)), self.codes.source, self.codes.target, self._max_length)
+
+    def answer(self, given: Sequence[new.Given], sample: Sample) -> Iterator[dict[str, Any]]:
+        """What is written for each text, and how likely it was: the logarithm of its probability, in nats."""
+        assert sample.generated is not None
+        nats = F.cross_entropy(
+            sample.outputs.float().transpose(1, 2), sample.batch.targets, ignore_index=PAD, reduction="none"
+        )
+        for each, ids, likely in zip(given, sample.generated.numpy(), -nats.sum(1), strict=True):
+            yield {
+                "text": each.value,
+                "translation": self.codes.target.text(ids),
+                "log_probability": round(float(likely), DIGITS),
+            }
+
+    def own_inputs(self, data_dir: Path, seed: int) -> Iterator[new.Given]:
+        """A few texts of the validation split."""
+        self.prepare(data_dir, seed)
+        texts = self.examples(Split.VAL).pairs.sources[:SHOWN]
+        return (new.Given(text, f"validation text {number}") for number, text in enumerate(texts))
+
+    def file_examples(self, paths: Sequence[Path]) -> "EncodedPairs":
+        """The texts of one file, each with the same line of the other as its translation."""
+        if len(paths) != 2:
+            raise DataError(f"{paths[0]}: a translation is scored on two files: the texts, and a translation of each")
+        return EncodedPairs(read_pairs(*paths), self.codes.source, self.codes.target, self._max_length)
 
     def _compare(
         self, metrics: "MetricCollection", texts: list[str], words: list[list[str]], references: Sequence[str]

@@ -1,4 +1,6 @@
+import io
 import re
+import zipfile
 
 import numpy as np
 import pytest
@@ -137,6 +139,35 @@ def test_an_array_that_does_not_serve_is_refused(save, array, message):
     path = save(array)
     with pytest.raises(DataError, match=rf"^{re.escape(f'{path}: {message}')}"):
         read(path, patch=4)
+
+
+def archive(path, header_shape, body):
+    """An archive of one array that tells of one shape and holds a body of its own."""
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": header_shape})
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
+        new.writestr("films.npy", file.getvalue() + body)
+    return path
+
+
+def test_an_archive_that_promises_more_than_it_holds_takes_no_room_for_it(tmp_path, monkeypatch):
+    path = archive(tmp_path / "films.npz", (1 << 31, 5, 12, 12), b"")
+    with pytest.raises(DataError, match=r"films\.npz: tells of 1,546,188,226,560 bytes of numbers, and holds 0$"):
+        read(path)
+    path = archive(tmp_path / "films.npz", (9, 5, 12, 12), bytes(9 * 5 * 12 * 12))
+    assert len(read(path)) == 9
+    monkeypatch.setattr("seqtrain.tasks.images.films.MOST_BYTES", 6000)
+    with pytest.raises(DataError, match=r"films\.npz: tells of 6,480 bytes, more than is unpacked into memory; save"):
+        read(path)
+
+
+@pytest.mark.parametrize("content", [b"\x93NUMPY\x01\x00\x06\x00{(\x00'\n\n", b"\x93NUMPY\x09\x00", b"PK\x05\x06"])
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+def test_a_damaged_header_is_refused(tmp_path, content, suffix):
+    path = tmp_path / f"films{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=rf"^{re.escape(str(path))}: not a whole \{suffix} file of numbers \("):
+        read(path)
 
 
 def test_a_file_that_is_no_array_is_refused(save, tmp_path):

@@ -102,6 +102,8 @@ def test_names_may_be_numbers_as_long_as_one_is_none(file):
             ", line 3, column 'a': '1,5' is no number; write 1.5, not 1,5; task.columns says which columns to read",
         ),
         ('a,b\n1,"2\n', ", line 2: unexpected end of data"),
+        ("a\rb,c\n1,2\n", ", line 1: new-line character seen in unquoted field"),
+        ("x" * 200_000 + ",b\n1,2\n", ", line 1: field larger than field limit (131072)"),
         (b"a\n1\n\xff\n", ", line 3: not UTF-8: byte 0xff at position 4; save the file as UTF-8"),
         (b"\xef\xbb\xbf\xe9\n", ", line 1: not UTF-8: byte 0xe9 at position 3; save the file as UTF-8"),
     ],

@@ -64,8 +64,6 @@ def test_a_size_that_was_never_filled_in_is_no_truncation():
             "x/a.wav: holds samples that are infinite or not a number",
         ),
     ],
-    # Not by their bytes: some libraries write the time into a file, and workers must agree on names.
-    ids=lambda value: "" if isinstance(value, bytes) else None,
 )
 def test_what_is_no_sound_is_refused_by_name(content, message):
     with pytest.raises(DataError) as caught:
@@ -77,6 +75,28 @@ def test_a_flac_file_that_is_cut_off_is_refused():
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, 30_000).astype(np.float32)
     with pytest.raises(DataError, match=r"^a\.flac: (is cut off|can't be read as audio)"):
         decode(encoded(noise, kind="FLAC")[:20_000], "a.flac", 8000)
+
+
+def test_a_flac_file_that_promises_billions_of_samples_takes_no_room_for_them():
+    content = bytearray(encoded(tone(440, 8000), kind="FLAC"))
+    content[21] |= 0x0F
+    content[22:26] = b"\xff" * 4
+    with pytest.raises(DataError, match=r"^a\.flac: (is cut off: 68,719,476,735 samples|can't be read as audio)"):
+        decode(bytes(content), "a.flac", 8000)
+
+
+@pytest.mark.parametrize("rate", [1, 999, 1_000_001])
+def test_what_is_no_rate_of_sounds_is_refused(rate):
+    with pytest.raises(DataError, match=rf"^a\.wav: {rate:,} samples per second are no rate of sounds$"):
+        decode(encoded(tone(440, 8000), rate), "a.wav", 8000)
+
+
+def test_a_sound_that_would_fill_the_memory_is_refused(monkeypatch):
+    monkeypatch.setattr("seqtrain.tasks.speech.audio.PART", 100)
+    monkeypatch.setattr("seqtrain.tasks.speech.audio.MOST_SAMPLES", 4000)
+    assert len(decode(encoded(tone(440, 8000)), "a.wav", 8000)) == 4000
+    with pytest.raises(DataError, match=r"^a\.wav: holds more than 4,000 samples; cut it into shorter ones$"):
+        decode(encoded(np.stack([tone(440, 8000)] * 2, 1)), "a.wav", 8000)
 
 
 def test_sounds_are_laid_one_after_the_other():

@@ -25,6 +25,8 @@ class Given(SoundSource):
 
     def check(self, data_dir): ...
 
+    def waves(self, split, data_dir, seed, sample_rate_hz, indices): ...
+
     def fingerprint(self, split, data_dir):
         return self.mark
 

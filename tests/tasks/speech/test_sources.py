@@ -9,7 +9,7 @@ import soundfile
 
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.tasks import FSDD, Speech, Split
-from seqtrain.tasks.speech.sources import FSDD_SPEAKERS, FSDDFiles, SynthesisedWords
+from seqtrain.tasks.speech.sources import FSDD_SPEAKERS, FSDDFiles, OwnRecordings, SynthesisedWords
 
 
 def content(length=400, kind="WAV"):
@@ -267,6 +267,16 @@ def test_the_test_members_are_not_decoded_before_they_are_asked_for(archive):
         task.examples(Split.TEST)
 
 
+def test_some_recordings_are_the_same_as_among_all(archive, folder, tmp_path):
+    files = FSDDFiles(), OwnRecordings(folder(a=12, b=12)), SynthesisedWords(val_size=30)
+    for source, data_dir in zip(files, (archive(), tmp_path, tmp_path), strict=True):
+        whole = source.read(Split.VAL, data_dir, 3, 8000)
+        chosen = [len(whole) - 1, 0]
+        ends = np.cumsum(whole.lengths)
+        for index, wave in zip(chosen, source.waves(Split.VAL, data_dir, 3, 8000, chosen), strict=True):
+            np.testing.assert_array_equal(wave, whole.samples[ends[index] - whole.lengths[index] : ends[index]])
+
+
 def test_a_missing_archive_is_named(tmp_path):
     with pytest.raises(DataError, match=r"^no such file: .*fsdd-recordings\.zip"):
         FSDD().prepare(tmp_path, 0)
@@ -313,3 +323,9 @@ def test_the_real_recordings_are_split_as_the_authors_do(data_dir):
     assert all(part.labels.count(digit) == len(part) // 10 for part in parts.values() for digit in "0123456789")
     assert max(part.lengths.max() for part in parts.values()) == 18_262
     assert min(part.lengths.min() for part in parts.values()) == 1148
+
+
+def test_a_manifest_with_a_name_that_no_file_can_have_is_refused(tmp_path):
+    (tmp_path / "list.csv").write_text("path,label\n" + "a\0.wav,a\n" * 30)
+    with pytest.raises(DataError, match=r"list\.csv, line \d+\): can't be read \(embedded null byte\)$"):
+        Speech(path=tmp_path / "list.csv").prepare(tmp_path, 0)

@@ -249,8 +249,23 @@ def test_pictures_show_sounds_and_answers(target, labels, digits):
     shape = (40, 10) if target == "label" else (40, batch.inputs.shape[1], 11)
     outputs = 3 * torch.randn(shape, generator=torch.Generator().manual_seed(0))
     pictures = {each.name: each.file() for each in task.pictures([Sample(batch, outputs, None, ())])}
-    assert list(pictures) == {"label": ["spectra", "confusion"], "digits": ["strings"]}[target]
-    assert all(content.startswith(b"\x89PNG") for _, content in pictures.values())
+    sounds = [f"sound-{place}" for place in range(1, 7 if target == "label" else 4)]
+    assert list(pictures) == {"label": ["spectra", *sounds, "confusion"], "digits": ["strings", *sounds]}[target]
+    endings = {".png": b"\x89PNG", ".wav": b"RIFF"}
+    assert all(content.startswith(endings[name[-4:]]) for name, content in pictures.values())
+
+
+def test_sounds_are_those_that_the_model_heard(digits):
+    batch = everything(digits)
+    outputs = torch.zeros(40, batch.inputs.shape[1], 11)
+    _, *sounds = digits.pictures([Sample(batch, outputs, None, ())])
+    utterances = digits.examples(Split.VAL)
+    for place, picture in enumerate(sounds):
+        pieces = utterances.pieces(batch.indices[place : place + 1].numpy(), 0)[0]
+        frames = utterances.corpus.frames[pieces[pieces >= 0]]
+        # A frame begins every 10 ms, and each recording's last one ends with it.
+        assert picture.content.rate_hz == 8000
+        assert abs(len(picture.content.samples) / 80 - frames.sum()) <= 3 * len(frames)
 
 
 @pytest.mark.real

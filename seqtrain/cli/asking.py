@@ -1,0 +1,75 @@
+"""What the commands that use a trained model have in common: their options, and how they load it."""
+
+import argparse
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from seqtrain.errors import ConfigError
+from seqtrain.typos import did_you_mean
+
+if TYPE_CHECKING:
+    from seqtrain.trained import Trained
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaints are errors of one line, like all others, with what was likely meant."""
+
+    def error(self, message: str) -> NoReturn:
+        unknown = re.match(r"unrecognized arguments: (-[^\s=]+)", message)
+        hint = did_you_mean(unknown[1], self._option_string_actions) if unknown else ""
+        raise ConfigError(f"{self.prog.removeprefix('seqtrain ')}: {message}{hint or f'; see {self.prog} --help'}")
+
+
+def parser_of(command: str, description: str) -> Parser:
+    """A parser with the run, and how it is loaded."""
+    parser = Parser(prog=f"seqtrain {command}", description=description, allow_abbrev=False)
+    parser.add_argument("run", metavar="RUN", help="a run folder, or `last` for the newest one below outputs")
+    parser.add_argument("--checkpoint", choices=["best", "last"], default="best", help="whose weights; default: best")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps; default: auto")
+    parser.add_argument(
+        "--batch-size", type=int, metavar="N", help="inputs that are read together; default: as in training"
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="another value for an option of the run"
+    )
+    return parser
+
+
+def loaded(arguments: argparse.Namespace, options: dict[str, Any] | None = None) -> "Trained":
+    """The model that the arguments ask for.
+
+    Args:
+        arguments: Of a parser that `parser_of` made.
+        options: Of the run that the command itself makes others; those of --set come on top.
+    """
+    if arguments.batch_size is not None and arguments.batch_size < 1:
+        raise ConfigError(f"--batch-size={arguments.batch_size}: must be at least 1")
+    given = dict(map(_option, arguments.set))
+    from seqtrain.trained import load
+
+    return load(arguments.run, arguments.checkpoint, arguments.device, {**(options or {}), **given})
+
+
+def _option(text: str) -> tuple[str, Any]:
+    """A key and its value, read as YAML reads it."""
+    import yaml
+
+    key, sign, value = text.partition("=")
+    if not sign or not key:
+        raise ConfigError(f"--set {text}: write it as KEY=VALUE")
+    try:
+        return key, yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise ConfigError(f"--set {text}: {value} is no value; quote what YAML reads") from None
+
+
+def source_of(name: str, layout: str | None) -> Any:
+    """A file by its name, or standard input for `-`."""
+    import sys
+
+    from seqtrain.tasks.given import Source
+
+    if name == "-":
+        return Source(Path("standard input"), sys.stdin.buffer, layout)  # type: ignore[arg-type]  # io's own class
+    return Source(Path(name), None, layout)

@@ -1,0 +1,53 @@
+"""How far a run has come, and what it has seen since it last told of it. Imports nothing of ours."""
+
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+
+@dataclass
+class Window:
+    """Training sums since the last log line. Loss and norm stay on the device until the line is due."""
+
+    loss: Tensor | float = 0.0
+    grad_norm: Tensor | float = 0.0
+    count: int = 0
+    steps: int = 0
+    examples: int = 0
+    seconds: float = 0.0
+
+
+@dataclass
+class Progress:
+    """How far a run has come; all of it is in the checkpoint.
+
+    Attributes:
+        step: Optimizer steps taken, or left out.
+        epoch: Whole passes over the training data.
+        batch: Batches read of the pass that has begun.
+        seconds: Time spent in training and validation, over all resumptions.
+        val: The latest validation's values.
+        validated: The step of the latest validation.
+        best: The values of the best validation, by the metric that is watched.
+        best_step: When that was.
+        history: The watched value of every validation, turned so that lower is better.
+        top: The watched value and the step of each of the several best validations, the best first.
+        reference: The value that the next validation must beat by more than min_delta.
+        stale: Validations since it was last beaten.
+        left_out: The steps, counted from 0, whose loss or gradient wasn't finite: skipped, or passed over when they
+            came again.
+    """
+
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0
+    seconds: float = 0.0
+    val: dict[str, float] = field(default_factory=dict)
+    validated: int = 0
+    best: dict[str, float] = field(default_factory=dict)
+    best_step: int = 0
+    history: list[float] = field(default_factory=list)
+    top: list[tuple[float, int]] = field(default_factory=list)
+    reference: float | None = None
+    stale: int = 0
+    left_out: list[int] = field(default_factory=list)
