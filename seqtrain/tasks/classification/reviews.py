@@ -5,6 +5,9 @@ thing, or two that agree, or two that contrast; then the clause that the contras
 writer means: "The soup was bland, but the service was charming" and "The service was charming,
 although the soup was bland" are both praise. In any clause a negation may turn its adjective round:
 "The soup was hardly bland." Sentences that only tell hold negations and contrasts as well.
+
+Some reviews are ironic, and say so in their first sentence or in their last: "Read this the other way round." They
+mean the opposite of what they judge, which may be forty words away.
 """
 
 import zlib
@@ -120,13 +123,19 @@ _CONTRASTS = [
 ]
 _OPENING, _BETWEEN, _MEANT = (np.array(column, object) for column in zip(*_CONTRASTS, strict=True))
 
+_IRONIC = _phrases(
+    """Read this the other way round. | I mean the opposite. | Do not believe a word of it. | It is all irony.
+    | This is sarcasm. | Only joking.""",
+    separator="|",
+)
+
 # Which reviews a split may hold, by a hash of their text: no review can be in two splits.
 _SHARES = 5
 _SHARE = {Split.TRAIN: (0, 1, 2), Split.VAL: (3,), Split.TEST: (4,)}
 
 
 def reviews(
-    split: Split, size: int, seed: int, contrast: float, negation: float
+    split: Split, size: int, seed: int, contrast: float, negation: float, irony: float
 ) -> tuple[list[str], Int[np.ndarray, " N"]]:
     """Writes reviews of one split, no two alike, and none that another split could hold.
 
@@ -136,35 +145,42 @@ def reviews(
         seed: The same seed gives the same reviews on every machine.
         contrast: Chance that a review holds two clauses that contrast.
         negation: Chance that a clause is negated.
+        irony: Chance that a review says, in its first sentence or its last, that it means the opposite.
 
     Returns:
-        texts: About 5 to 60 words each.
+        texts: About 5 to 65 words each.
         labels: Indices into LABELS.
     """
     rng = stream(seed, f"reviews/{split}")
     found: dict[str, int] = {}
     while len(found) < size:
         labels = rng.integers(0, 2, 2 * size)
-        for text, label in zip(_written(rng, labels, contrast, negation), labels.tolist(), strict=True):
+        for text, label in zip(_written(rng, labels, contrast, negation, irony), labels.tolist(), strict=True):
             if zlib.crc32(text.encode()) % _SHARES in _SHARE[split]:
                 found.setdefault(text, label)
     return list(found)[:size], np.array(list(found.values())[:size])
 
 
-def _written(rng: np.random.Generator, labels: Int[np.ndarray, " N"], contrast: float, negation: float) -> list[str]:
+def _written(
+    rng: np.random.Generator, labels: Int[np.ndarray, " N"], contrast: float, negation: float, irony: float
+) -> list[str]:
     """One review for each label: one sentence that judges, up to two that only tell on either side."""
     size = len(labels)
     topics = rng.integers(0, len(_TOPICS), size)
     before, after = _two_of(rng, len(_TOLD), size)
+    ironic, in_front = rng.random(size) < irony, rng.random(size) < 0.5
+    says_so = _any_of(rng, _IRONIC, size)
     sentences = [
+        says_so,
         _TOLD[before],
         _story(rng, topics),
-        _judging(rng, topics, labels, contrast, negation),
+        _judging(rng, topics, labels ^ ironic, contrast, negation),
         _TOLD_OF_TOPIC[topics, rng.integers(0, _TOLD_OF_TOPIC.shape[1], size)],
         _TOLD[after],
+        says_so,
     ]
-    kept = rng.random((size, 5)) < 0.5
-    kept[:, 2] = True
+    kept = rng.random((size, len(sentences))) < 0.5
+    kept[:, 0], kept[:, 3], kept[:, -1] = ironic & in_front, True, ironic & ~in_front
     return [
         " ".join(sentence[0].upper() + sentence[1:] for sentence, wanted in zip(row, keep, strict=True) if wanted)
         for row, keep in zip(zip(*sentences, strict=True), kept.tolist(), strict=True)

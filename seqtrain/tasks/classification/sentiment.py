@@ -10,7 +10,7 @@ from seqtrain.tasks.classification.text_classification import TextClassification
 from seqtrain.tasks.labelled_text import Columns
 
 OF_FILES = ("val_path", "test_path", "val_fraction", "test_fraction", "text_column", "label_column", "header")
-OF_REVIEWS = ("train_size", "val_size", "test_size", "contrast", "negation")
+OF_REVIEWS = ("train_size", "val_size", "test_size", "contrast", "negation", "irony")
 
 
 @dataclass(eq=False)
@@ -29,11 +29,12 @@ class Sentiment(TextClassification):
         text_column: See `Columns`, as for the next two.
         label_column: Likewise.
         header: Likewise.
-        train_size: See `GeneratedReviews`, as for the next four.
+        train_size: See `GeneratedReviews`, as for the next five.
         val_size: Likewise.
         test_size: Likewise.
         contrast: Likewise.
         negation: Likewise.
+        irony: Likewise.
         tokenizer: See `TextOptions`, as for the rest.
         lowercase: Likewise.
         min_count: Likewise.
@@ -56,6 +57,7 @@ class Sentiment(TextClassification):
     test_size: int | None = None
     contrast: float | None = None
     negation: float | None = None
+    irony: float | None = None
 
     tokenizer: Tokenizer = "words"
     lowercase: bool = True

@@ -41,6 +41,7 @@ class GeneratedReviews(Source):
         test_size: Reviews to test on.
         contrast: Chance that a review holds two clauses that contrast.
         negation: Chance that a clause is negated.
+        irony: Chance that a review says, in its first sentence or its last, that it means the opposite.
     """
 
     train_size: int = 10_000
@@ -48,11 +49,12 @@ class GeneratedReviews(Source):
     test_size: int = 2_000
     contrast: float = 0.5
     negation: float = 0.25
+    irony: float = 0.2
     columns: Columns = field(default=Columns(), init=False)
 
     def __post_init__(self) -> None:
         limits.at_least("task", 2, train_size=self.train_size, val_size=self.val_size, test_size=self.test_size)
-        limits.chance("task", contrast=self.contrast, negation=self.negation)
+        limits.chance("task", contrast=self.contrast, negation=self.negation, irony=self.irony)
 
     def check(self, data_dir: Path) -> None:
         """Needs no file."""
@@ -60,7 +62,7 @@ class GeneratedReviews(Source):
     def read(self, split: Split, data_dir: Path, seed: int) -> LabelledTexts:
         """Writes the reviews of one split."""
         size = {Split.TRAIN: self.train_size, Split.VAL: self.val_size, Split.TEST: self.test_size}[split]
-        texts, labels = reviews(split, size, seed, self.contrast, self.negation)
+        texts, labels = reviews(split, size, seed, self.contrast, self.negation, self.irony)
         return LabelledTexts(texts, [LABELS[label] for label in labels.tolist()])
 
 

@@ -12,14 +12,18 @@ from seqtrain.tasks.classification.text_classification import TextOptions
 from seqtrain.tasks.task import Split
 from seqtrain.tasks.vocabulary import Vocabulary
 
-DEFAULT = {"contrast": GeneratedReviews.contrast, "negation": GeneratedReviews.negation}
+DEFAULT = {name: getattr(GeneratedReviews, name) for name in ("contrast", "negation", "irony")}
 NEGATIONS = r"(not|never|hardly|far from|less than|by no means)\b"
+IRONY = (
+    r"(Read this the other way round|I mean the opposite|Do not believe a word of it|It is all irony"
+    r"|This is sarcasm|Only joking)\."
+)
 CONTRASTS = r"\b(but|yet|although|even though|despite)\b"
 
 
 def judging(**options):
     """The sentences that judge: those that say what a thing was."""
-    texts, labels = reviews(Split.TRAIN, 2000, 0, **options)
+    texts, labels = reviews(Split.TRAIN, 2000, 0, **{"irony": 0.0, **options})
     sentences = [re.search(r"[^.]*\b[Tt]he ([a-z]+ )?[a-z]+ was [^.]*\.", text)[0].strip() for text in texts]
     return sentences, labels
 
@@ -35,7 +39,7 @@ def test_the_seed_decides():
 def test_the_reviews_of_seed_0_are_the_same_everywhere():
     texts, labels = reviews(Split.TRAIN, 100, 0, **DEFAULT)
     content = "\n".join(f"{label} {text}" for text, label in zip(texts, labels, strict=True))
-    assert hashlib.sha256(content.encode()).hexdigest()[:16] == "7e7ecf225c9f5209"
+    assert hashlib.sha256(content.encode()).hexdigest()[:16] == "5d3c73e0644e45d0"
 
 
 def test_no_two_reviews_are_alike_within_or_across_splits():
@@ -44,7 +48,7 @@ def test_no_two_reviews_are_alike_within_or_across_splits():
 
 
 def test_splits_never_meet_whatever_their_seeds():
-    options = {"contrast": 0.0, "negation": 0.0}
+    options = {"contrast": 0.0, "negation": 0.0, "irony": 0.0}
     train = {text for seed in range(5) for text in reviews(Split.TRAIN, 3000, seed, **options)[0]}
     assert not train & set(reviews(Split.TEST, 3000, 9, **options)[0])
 
@@ -102,6 +106,21 @@ def test_a_contrast_is_decided_by_the_clause_that_it_favours():
         assert set(found) == {meant}, pattern
         seen += len(found)
     assert seen > 500
+
+
+def test_an_ironic_review_says_so_at_an_end_and_means_the_opposite():
+    texts, labels = reviews(Split.TRAIN, 2000, 0, contrast=0.0, negation=0.0, irony=0.5)
+    good = np.array([bool(re.search(r"(great|superb|lovely|brilliant|charming)\b", text)) for text in texts])
+    first = np.array([bool(re.match(IRONY, text)) for text in texts])
+    last = np.array([bool(re.search(rf"{IRONY}$", text)) for text in texts])
+    assert not (first & last).any()
+    assert first.mean() == pytest.approx(0.25, abs=0.03)
+    assert last.mean() == pytest.approx(0.25, abs=0.03)
+    assert all(
+        len(re.findall(IRONY, text)) == (one or other) for text, one, other in zip(texts, first, last, strict=True)
+    )
+    assert (labels[good & ~(first | last)] == 1).all()
+    assert (labels[good & (first | last)] == 0).all()
 
 
 def test_the_chances_are_those_asked_for():

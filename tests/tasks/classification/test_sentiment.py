@@ -18,7 +18,7 @@ FILE_OPTIONS = {
     "label_column": "label",
     "header": True,
 }
-REVIEW_OPTIONS = {"train_size": 10_000, "val_size": 5, "test_size": 5, "contrast": 0.5, "negation": 0.5}
+REVIEW_OPTIONS = {"train_size": 10_000, "val_size": 5, "test_size": 5, "contrast": 0.5, "negation": 0.5, "irony": 0.5}
 
 
 @pytest.fixture
@@ -41,18 +41,18 @@ def texts(task, data_dir, seed=0):
 
 
 def test_without_path_reviews_are_generated(tmp_path):
-    task = Sentiment(train_size=60, val_size=20, test_size=30, contrast=0.1, negation=0.2)
+    task = Sentiment(train_size=60, val_size=20, test_size=30, contrast=0.1, negation=0.2, irony=0.4)
     task.prepare(tmp_path, 7)
     assert [len(task.examples(split)) for split in Split] == [60, 20, 30]
     assert task.codes.classes == ("negative", "positive")
-    expected, labels = reviews(Split.TEST, 30, 7, contrast=0.1, negation=0.2)
+    expected, labels = reviews(Split.TEST, 30, 7, contrast=0.1, negation=0.2, irony=0.4)
     source = task.source().read(Split.TEST, tmp_path, 7)
     assert source.texts == expected
     assert task.examples(Split.TEST).labels.tolist() == labels.tolist()
 
 
 def test_what_is_not_given_has_the_default_of_its_kind():
-    assert Sentiment().source() == GeneratedReviews(10_000, 2_000, 2_000, 0.5, 0.25)
+    assert Sentiment().source() == GeneratedReviews(10_000, 2_000, 2_000, 0.5, 0.25, 0.2)
 
 
 @pytest.mark.parametrize(("name", "value"), FILE_OPTIONS.items())
@@ -77,6 +77,7 @@ def test_an_option_for_reviews_does_not_go_with_a_path(name, value):
         ({"test_size": 0}, "task.test_size=0: must be at least 2"),
         ({"contrast": 1.1}, "task.contrast=1.1: must be between 0 and 1"),
         ({"negation": -0.1}, "task.negation=-0.1: must be between 0 and 1"),
+        ({"irony": 1.5}, "task.irony=1.5: must be between 0 and 1"),
         ({"path": Path("a.tsv"), "val_fraction": 0.0}, "task.val_fraction=0.0: must be above 0 and below 1"),
         ({"path": Path("a.tsv"), "test_fraction": 1.0}, "task.test_fraction=1.0: must be above 0 and below 1"),
         (
