@@ -78,7 +78,9 @@ def ended(process) -> int:
 
 
 def test_a_job_is_a_process_that_leaves_its_words_and_its_exit_code(tmp_path, script):
-    script("import os, sys; print(os.environ['OMP_NUM_THREADS'], os.getsid(0) == os.getpid()); sys.exit('why')")
+    script(
+        "import os, sys; print(os.environ['OMP_NUM_THREADS'], os.getsid(0) == os.getpid(), flush=True); sys.exit('why')"
+    )
     with locked(tmp_path) as lock:
         process = Local(jobs=2, threads=3).open(tmp_path, lock).start(tmp_path, 1)
         assert ended(process) == 1

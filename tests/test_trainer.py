@@ -489,7 +489,6 @@ def test_a_state_of_another_model_is_refused(trainer_of):
         {"epoch": -1},
         {"batch": 10**9},
         {"batch": -3},
-        {"step": "1"},
         {"step": 7, "epoch": 1, "batch": 0},
     ],
 )

@@ -1,5 +1,6 @@
 """Training from Python."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ def test_a_run_is_trained_and_loaded(capsys):
     assert trained.evaluate("test").metrics["mse"] > 0
     assert capsys.readouterr().out == ""
     seqtrain.train([*SMALL, "trainer.max_steps=1", "device=cpu", "run_dir=mine"])
-    assert "run       mine" in capsys.readouterr().out
+    assert re.search(r"│ run +mine +│", capsys.readouterr().out)
 
 
 @pytest.mark.parametrize(
