@@ -64,8 +64,8 @@ class Constant(SchedulerSpec):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cosine(SchedulerSpec):
-    """Half a cosine from 1 down to `final`. Loshchilov & Hutter 2017, equation 5, without restarts.
+class Fall(SchedulerSpec, ABC):
+    """A way down from 1 to a fraction at the run's last step.
 
     Attributes:
         final: The factor at the last step.
@@ -76,6 +76,11 @@ class Cosine(SchedulerSpec):
     def __post_init__(self) -> None:
         super().__post_init__()
         limits.chance("scheduler", final=self.final)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cosine(Fall):
+    """Half a cosine from 1 down to `final`. Loshchilov & Hutter 2017, equation 5, without restarts."""
 
     def curve(self, moment: Moment) -> float:
         progress = min(moment.step / known_end("cosine", moment), 1.0)
@@ -83,18 +88,8 @@ class Cosine(SchedulerSpec):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Linear(SchedulerSpec):
-    """A straight line from 1 down to `final`.
-
-    Attributes:
-        final: The factor at the last step.
-    """
-
-    final: float = 0.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        limits.chance("scheduler", final=self.final)
+class Linear(Fall):
+    """A straight line from 1 down to `final`."""
 
     def curve(self, moment: Moment) -> float:
         progress = min(moment.step / known_end("linear", moment), 1.0)
