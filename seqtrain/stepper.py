@@ -57,9 +57,9 @@ class Stepper:
         self.scaler.scale(loss).backward()
 
     def norms(self) -> Tensor:
-        """The norm of each weight's gradient, once all are there, (N,); without a sync."""
+        """The norm of each weight's gradient, once all are there, (N,), 0 where there is none; without a sync."""
         self.scaler.unscale_(self.optimizer)
-        return norms(p.grad for p in self.parameters if p.grad is not None)
+        return norms(p.new_zeros(()) if p.grad is None else p.grad for p in self.parameters)
 
     def step(self, norm: Tensor, moment: Moment) -> None:
         """Clips the gradient and moves the weights.

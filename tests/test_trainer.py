@@ -330,6 +330,24 @@ def test_the_place_where_numbers_break_is_named(trainer_of):
         trainer.fit()
 
 
+def test_a_weight_without_a_gradient_hides_no_fault_of_others(trainer_of):
+    trainer = trainer_of(max_epochs=1)
+    trainer.model.readout.register_parameter("idle", torch.nn.Parameter(torch.ones(2)))
+    trainer = Trainer(
+        trainer.config,
+        trainer.model,
+        trainer.task,
+        AdamW(lr=0.01),
+        InverseTime(),
+        device=trainer.device,
+        seed=0,
+        log=trainer.log,
+    )
+    trainer.model.readout.linear.bias.register_hook(lambda gradient: gradient * math.inf)
+    with pytest.raises(TrainingError, match=r"the gradient of step 1 is infinite or NaN, first in readout.linear.bias"):
+        trainer.fit()
+
+
 def test_where_looking_costs_a_sync_the_run_looks_when_it_records(trainer_of):
     trainer = trainer_of(max_epochs=3, log_every=5)
     trainer.guard.eager = False
