@@ -28,9 +28,9 @@ from seqtrain.cli.train import plain
 from seqtrain.config import RunConfig, build_config
 from seqtrain.data import is_present
 from seqtrain.device import tune_allocator
-from seqtrain.loader import train_loader
 from seqtrain.models import build_model
 from seqtrain.tasks import Split
+from seqtrain.training.loader import train_loader
 from seqtrain.words import words
 
 NATURAL = {

@@ -21,19 +21,19 @@ from rich.console import Console
 from rich.table import Table
 
 from seqtrain.device import tune_allocator
+from seqtrain.logs.runlog import RunLog
 from seqtrain.models import RecurrentSpec, build_model
 from seqtrain.optimizer import AdamW
-from seqtrain.runlog import RunLog
 from seqtrain.scheduler import Constant
 from seqtrain.tasks import Sine, Split
-from seqtrain.trainer import Trainer
-from seqtrain.trainer_config import TrainerConfig
+from seqtrain.training.trainer import Trainer
+from seqtrain.training.trainer_config import TrainerConfig
 
 STARTED = "SEQTRAIN_BENCHMARK_STARTED"
 FIRST_STEP = f"""
 import os, sys, time
 from seqtrain.cli import main
-from seqtrain import trainer
+from seqtrain.training import trainer
 
 step = trainer.Trainer.train_step
 

@@ -30,13 +30,13 @@ from torch.utils.data import DataLoader
 
 from seqtrain.batch import PAD
 from seqtrain.device import tune_allocator
+from seqtrain.logs.runlog import RunLog
 from seqtrain.models import RecurrentSpec, build_model
 from seqtrain.optimizer import AdamW
-from seqtrain.runlog import RunLog
 from seqtrain.scheduler import Constant
 from seqtrain.tasks import SST2, Sine, Split, Task
-from seqtrain.trainer import Trainer
-from seqtrain.trainer_config import TrainerConfig
+from seqtrain.training.trainer import Trainer
+from seqtrain.training.trainer_config import TrainerConfig
 
 HIDDEN = 64
 BATCH = 64

@@ -25,10 +25,10 @@ from typing import Any
 import torch
 import yaml
 
-from seqtrain import checkpoint
 from seqtrain.cli import main
 from seqtrain.errors import CheckpointError
-from seqtrain.summary import git_commit
+from seqtrain.runs.summary import git_commit
+from seqtrain.training import checkpoint
 
 TINY = [
     "task=translation", "task.kind=reverse", "task.length=4", "task.train_size=320", "task.val_size=32",

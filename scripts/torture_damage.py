@@ -19,7 +19,7 @@ import soundfile
 import torch
 from torture_children import Child, differences, fork, same
 
-from seqtrain import checkpoint
+from seqtrain.training import checkpoint
 
 STEPS = 9
 CONSTANT = "scheduler=constant"

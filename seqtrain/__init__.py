@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from seqtrain.cli.from_python import train
-    from seqtrain.trained import Scores, Trained, load
+    from seqtrain.runs.trained import Scores, Trained, load
 
 __all__ = ["Scores", "Trained", "load", "train"]
 

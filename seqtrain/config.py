@@ -24,7 +24,7 @@ from seqtrain.optimizer import OptimizerSpec
 from seqtrain.plugins import PLUGINS, plugins
 from seqtrain.scheduler import SchedulerSpec
 from seqtrain.tasks.task import Task
-from seqtrain.trainer_config import TrainerConfig
+from seqtrain.training.trainer_config import TrainerConfig
 from seqtrain.typos import UnknownKeyError, did_you_mean, join, leaves
 
 Tree = dict[str, Any]

@@ -17,8 +17,8 @@ from packaging.requirements import Requirement
 from seqtrain import host_memory
 from seqtrain.data import DATASETS, cache_folder, cache_size, is_present
 from seqtrain.device import cpu_multiplies_bf16
+from seqtrain.distributed.launcher import cores
 from seqtrain.errors import UserError
-from seqtrain.launcher import cores
 from seqtrain.plugins import plugins
 from seqtrain.words import GROUPS, words
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from seqtrain.compare import read_json
+from seqtrain.runs.compare import read_json
 from seqtrain.sweeps.launchers import Crew, Process
 
 Script = tuple[int, list[float]]

@@ -15,12 +15,12 @@ from typing import Any
 import torch
 from workbench import CarriedSum, Workbench, rows, weights
 
-from seqtrain import checkpoint
+from seqtrain.distributed.team import Team, gathered
 from seqtrain.errors import TrainingError
 from seqtrain.seeding import seed_torch
 from seqtrain.tasks import Split
-from seqtrain.team import Team, gathered
-from seqtrain.trainer import Trainer
+from seqtrain.training import checkpoint
+from seqtrain.training.trainer import Trainer
 
 Case = Callable[[Workbench, Team], Any]
 

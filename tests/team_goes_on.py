@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 from workbench import CarriedSum, Workbench
 
-from seqtrain import checkpoint
-from seqtrain.team import gathered
+from seqtrain.distributed.team import gathered
+from seqtrain.training import checkpoint
 
 folder = Path(sys.argv[1])
 with gathered(torch.device("cpu")) as team:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from browser import MISSING, Browser
 
+from seqtrain.logs.tensorboard import EventFile
 from seqtrain.picture import Picture, Sound
-from seqtrain.tensorboard import EventFile
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(MISSING is not None, reason=str(MISSING))]
 

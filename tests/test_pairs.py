@@ -11,7 +11,7 @@ from seqtrain.batch import Batch
 from seqtrain.config import RunConfig, build_config
 from seqtrain.errors import ConfigError
 from seqtrain.models import EncoderDecoder, SequenceModel, build_model, refusal
-from seqtrain.run import check_pair
+from seqtrain.runs.run import check_pair
 from seqtrain.spec import Align, TaskSpec
 from seqtrain.tasks import Split, Task
 from seqtrain.words import words

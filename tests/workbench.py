@@ -9,19 +9,19 @@ import torch
 from rich.console import Console
 
 from seqtrain.batch import Batch, Examples, length_mask
+from seqtrain.distributed.silent_log import SilentLog
+from seqtrain.distributed.team import Team
+from seqtrain.logs.runlog import RunLog
 from seqtrain.model import Model
 from seqtrain.models import RecurrentSpec, build_model
 from seqtrain.optimizer import AdamW, OptimizerSpec
-from seqtrain.runlog import RunLog
 from seqtrain.scheduler import Cosine, SchedulerSpec
 from seqtrain.seeding import seed_torch
 from seqtrain.signals import StopFlag
-from seqtrain.silent_log import SilentLog
 from seqtrain.spec import Align, TaskSpec, Values
 from seqtrain.tasks import Split, Task
-from seqtrain.team import Team
-from seqtrain.trainer import Trainer
-from seqtrain.trainer_config import TrainerConfig
+from seqtrain.training.trainer import Trainer
+from seqtrain.training.trainer_config import TrainerConfig
 
 SIZES = {Split.TRAIN: 22, Split.VAL: 13, Split.TEST: 7}
 

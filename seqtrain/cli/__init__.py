@@ -12,8 +12,8 @@ import sys
 from importlib import import_module
 from importlib.metadata import version
 
+from seqtrain.distributed.launcher import one_voice
 from seqtrain.errors import ConfigError, UserError
-from seqtrain.launcher import one_voice
 from seqtrain.typos import did_you_mean
 
 COMMANDS = {

@@ -9,7 +9,7 @@ from seqtrain.errors import ConfigError
 from seqtrain.typos import did_you_mean
 
 if TYPE_CHECKING:
-    from seqtrain.trained import Trained
+    from seqtrain.runs.trained import Trained
 
 
 class Parser(argparse.ArgumentParser):
@@ -46,7 +46,7 @@ def loaded(arguments: argparse.Namespace, options: dict[str, Any] | None = None)
     if arguments.batch_size is not None and arguments.batch_size < 1:
         raise ConfigError(f"--batch-size={arguments.batch_size}: must be at least 1")
     given = dict(map(_option, arguments.set))
-    from seqtrain.trained import load
+    from seqtrain.runs.trained import load
 
     return load(arguments.run, arguments.checkpoint, arguments.device, {**(options or {}), **given})
 

@@ -14,9 +14,9 @@ def main(arguments: list[str]) -> int:
 
     from rich.console import Console
 
-    from seqtrain import leaderboard
-    from seqtrain.cli.resume import find_run
-    from seqtrain.compare import compare
+    from seqtrain.runs import leaderboard
+    from seqtrain.runs.compare import compare
+    from seqtrain.runs.find import find_run
 
     paths = [find_run(name) if name == "last" else Path(name) for name in options.runs]
     by = [key.strip() for key in options.by.split(",") if key.strip()] if options.by else []

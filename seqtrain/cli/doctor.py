@@ -53,7 +53,7 @@ def self_test(overrides: list[str]) -> str:
     from rich.console import Console
 
     from seqtrain.cli.train import composed, composing, parse_flags
-    from seqtrain.run import start
+    from seqtrain.runs.run import start
 
     began = time.perf_counter()
     chosen = [*overrides, *SMALL]

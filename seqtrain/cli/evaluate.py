@@ -11,7 +11,7 @@ from seqtrain.cli.asking import loaded, parser_of
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from seqtrain.trained import Scores, Trained
+    from seqtrain.runs.trained import Scores, Trained
 
 
 def main(arguments: list[str]) -> int:
@@ -68,7 +68,7 @@ def tables(scores: "Scores") -> "list[Table]":
     """The metrics, and the classes if there are any."""
     from rich.table import Table
 
-    from seqtrain.runlog import number
+    from seqtrain.logs.runlog import number
 
     metrics = Table(box=None, show_header=False, pad_edge=False)
     metrics.add_column(style="bold")

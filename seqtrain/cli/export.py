@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
 
     from seqtrain.export.folder import export
-    from seqtrain.trained import load
+    from seqtrain.runs.trained import load
 
     trained = load(options.run, options.checkpoint, device="cpu")
     say = (lambda _: None) if options.json else (lambda line: print_line(f"  {line}"))

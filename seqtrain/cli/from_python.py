@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from seqtrain.errors import ConfigError, TrainingError
 
 if TYPE_CHECKING:
-    from seqtrain.trained import Trained
+    from seqtrain.runs.trained import Trained
 
 
 def train(overrides: Sequence[str] = (), *, quiet: bool = False) -> "Trained":
@@ -28,8 +28,8 @@ def train(overrides: Sequence[str] = (), *, quiet: bool = False) -> "Trained":
     from rich.console import Console
 
     from seqtrain.cli.train import composing, errors_of_hydra, parse_flags, plain
-    from seqtrain.run import start
-    from seqtrain.trained import load
+    from seqtrain.runs.run import start
+    from seqtrain.runs.trained import load
 
     for override in overrides:
         if override.startswith("-") or ("=" not in override and not override.startswith("~")):

@@ -14,8 +14,8 @@ from seqtrain.errors import ConfigError
 from seqtrain.typos import UnknownKeyError
 
 if TYPE_CHECKING:
+    from seqtrain.runs.trained import Trained
     from seqtrain.tasks.given import Given
-    from seqtrain.trained import Trained
 
 DECODING = {
     "temperature": ("decoder.temperature", float, "flatter above 1, surer below; text is drawn at 1 by default"),
@@ -136,7 +136,7 @@ def table_of(rows: list[dict[str, Any]]) -> Any:
     """Rows as a table."""
     from rich.table import Table
 
-    from seqtrain.runlog import number
+    from seqtrain.logs.runlog import number
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for name in rows[0]:

@@ -10,7 +10,7 @@ from seqtrain.errors import ConfigError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from seqtrain.lr_find import Found
+    from seqtrain.runs.lr_find import Found
 
 FOLDER = "run_dir=outputs/${now:%Y-%m-%d}/${now:%H-%M-%S}-lr_find-${task_name}-${model_name}"
 """Where the curve is left, unless the user says run_dir."""
@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
     from rich.console import Console
 
     from seqtrain.config import build_config
-    from seqtrain.lr_find import Range, find_lr
+    from seqtrain.runs.lr_find import Range, find_lr
 
     console = Console()
     rates = Range(minimum=options.min, maximum=options.max, steps=options.steps)
@@ -66,9 +66,9 @@ def table(found: "Found") -> "Table":
     """What was tried and what it came to."""
     from rich.table import Table
 
-    from seqtrain.lr_find import PLOT
-    from seqtrain.report import shown
-    from seqtrain.runlog import number
+    from seqtrain.logs.runlog import number
+    from seqtrain.runs.lr_find import PLOT
+    from seqtrain.runs.report import shown
 
     rates, smoothed = found.curve.rates, found.curve.smoothed
     rows = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))

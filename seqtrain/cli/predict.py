@@ -12,8 +12,8 @@ from seqtrain.cli.asking import loaded, parser_of, source_of
 from seqtrain.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    from seqtrain.runs.trained import Trained
     from seqtrain.tasks.given import Given
-    from seqtrain.trained import Trained
 
 
 def main(arguments: list[str]) -> int:

@@ -5,10 +5,10 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seqtrain.errors import CheckpointError
+from seqtrain.runs.find import find_run
 
 if TYPE_CHECKING:
-    from seqtrain.run import Outcome
+    from seqtrain.runs.run import Outcome
 
 
 def main(arguments: list[str]) -> int:
@@ -37,28 +37,12 @@ def go_on(folder: Path, overrides: list[str]) -> int:
     """Resumes the run of a folder, in this process or in as many as it asks for; the exit code."""
     from rich.console import Console
 
-    from seqtrain.launcher import is_first
-    from seqtrain.run import resume
-    from seqtrain.together import resume_together
+    from seqtrain.distributed.launcher import is_first
+    from seqtrain.runs.run import resume
+    from seqtrain.runs.together import resume_together
 
     code = resume_together(folder, overrides)
     return exit_code(resume(folder, Console(quiet=not is_first()), overrides)) if code is None else code
-
-
-def find_run(name: str) -> Path:
-    """The run folder of this name; `last` is the newest below `outputs`.
-
-    Raises:
-        CheckpointError: If there is none.
-    """
-    if name != "last":
-        if not Path(name).is_dir():
-            raise CheckpointError(f"{name}: no such run folder")
-        return Path(name).absolute()
-    runs = [path.parent for path in Path("outputs").rglob("config.yaml")]
-    if not runs:
-        raise CheckpointError("last: no run below outputs here; train one first, or name its folder")
-    return max(runs, key=lambda folder: (folder / "config.yaml").stat().st_mtime_ns).absolute()
 
 
 def exit_code(outcome: "Outcome") -> int:

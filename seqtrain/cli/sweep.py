@@ -83,7 +83,7 @@ def sweep(flags: Flags) -> int:
     if any(override.startswith("hydra.sweep.dir=") for override in flags.overrides):
         folder.mkdir(parents=True, exist_ok=True)
     else:
-        from seqtrain.run_folder import reserve
+        from seqtrain.runs.run_folder import reserve
 
         folder = reserve(folder)
     with locked(folder) as lock:
@@ -134,7 +134,7 @@ def launch(manifest: Manifest, flags: Flags, choice: Choice, launcher: Launcher,
 
 def run_crew(manifest: Manifest, source: Source, crew: Crew, console: "Console") -> str | None:
     """Says what is about to run, and runs it; the signal that stopped it, or None."""
-    from seqtrain.report import shown
+    from seqtrain.runs.report import shown
 
     done = sum(job.status in ("finished", "pruned") for job in manifest.jobs)
     told = f"{source.total} job{'s' * (source.total != 1)}" + (f", {done} of them done" if done else "")
@@ -183,7 +183,7 @@ def finish(manifest: Manifest, signal: str | None, console: "Console") -> int:
     """Prints and writes the leaderboard, and says what failed; the sweep's exit code."""
     import signal as signals
 
-    from seqtrain.report import shown
+    from seqtrain.runs.report import shown
     from seqtrain.sweeps.results import write_leaderboards
 
     write_leaderboards(manifest.folder, console)
@@ -327,7 +327,7 @@ def taken_up(folder: Path, flags: Flags, choice: Choice) -> Manifest:
     """The manifest of a folder: the one that it has, brought up to date, or a new one."""
     kind = type(choice).__name__.lower()
     config_dir = None if flags.config_dir is None else str(flags.config_dir.absolute())
-    from seqtrain.compare import SWEEP
+    from seqtrain.runs.compare import SWEEP
 
     if not (folder / SWEEP).exists():
         return Manifest(folder, flags.overrides, config_dir, kind)
@@ -355,7 +355,7 @@ def add(manifest: Manifest, planned: Planned, flags: Flags) -> Job:
             planned = plan(planned.given, len(manifest.jobs))
     if planned.folder in taken:
         raise shared(planned.folder)
-    from seqtrain.run_folder import write_config
+    from seqtrain.runs.run_folder import write_config
 
     job = Job(planned.key, planned.folder, planned.overrides)
     manifest.path(job).mkdir(parents=True, exist_ok=True)

@@ -174,9 +174,9 @@ def train_here(run: Composed) -> int:
     from rich.console import Console
 
     from seqtrain.cli.resume import exit_code, go_on
-    from seqtrain.run import start
-    from seqtrain.run_folder import requeued
-    from seqtrain.together import start_together
+    from seqtrain.runs.run import start
+    from seqtrain.runs.run_folder import requeued
+    from seqtrain.runs.together import start_together
 
     begun = requeued(run.run_dir, run.overrides)
     if begun is not None:

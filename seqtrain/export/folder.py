@@ -20,8 +20,8 @@ from seqtrain.export.programs import OPSET, need_onnx, save_onnx, save_torch, tr
 from seqtrain.export.weights import WEIGHTS, need_safetensors, save_weights
 from seqtrain.files import sync_folder, write_atomically
 from seqtrain.model import Model
-from seqtrain.run_folder import read_tree
-from seqtrain.trained import Trained
+from seqtrain.runs.run_folder import read_tree
+from seqtrain.runs.trained import Trained
 
 DESCRIPTION = "model.json"
 """What the folder holds, for people and programs."""

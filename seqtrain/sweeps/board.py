@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from seqtrain.leaderboard import digits, duration
+from seqtrain.runs.leaderboard import digits, duration
 from seqtrain.sweeps.manifest import Job, Manifest
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from shutil import which
 from typing import Any, Literal, final
 
 from seqtrain import limits
-from seqtrain.compare import read_json
 from seqtrain.errors import ConfigError
+from seqtrain.runs.compare import read_json
 from seqtrain.sweeps.launchers import JOB_LOG, Crew, Launcher, Process
 from seqtrain.sweeps.remote import Remote, request_stop, withdraw_stop
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import final
 
 from seqtrain import limits
-from seqtrain.launcher import cores
+from seqtrain.distributed.launcher import cores
 
 JOB_LOG = "job.log"
 """All that a job's process printed, in its run folder."""

@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from seqtrain.compare import SWEEP, read_json
 from seqtrain.errors import CheckpointError, ConfigError
 from seqtrain.files import write_atomically
+from seqtrain.runs.compare import SWEEP, read_json
 
 FORMAT = 1
 """Version of the manifest's layout; a newer one is refused."""

@@ -5,9 +5,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from seqtrain import leaderboard
-from seqtrain.compare import Comparison, compare, find_runs, read_run
 from seqtrain.errors import UserError
+from seqtrain.runs import leaderboard
+from seqtrain.runs.compare import Comparison, compare, find_runs, read_run
 
 
 def write_leaderboards(folder: Path, console: Console) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from seqtrain.compare import curve, read_json
+from seqtrain.runs.compare import curve, read_json
 from seqtrain.signals import STOPPING, StopFlag, stop_on_signal
 from seqtrain.sweeps.board import Board
 from seqtrain.sweeps.launchers import JOB_LOG, Crew, Process

@@ -9,7 +9,7 @@ import sys
 
 from seqtrain.cli import main
 from seqtrain.errors import DataError
-from seqtrain.trainer import Trainer
+from seqtrain.training.trainer import Trainer
 
 kind, *arguments = sys.argv[1:]
 train_step = Trainer.train_step

@@ -13,8 +13,8 @@ import pytest
 import yaml
 from fake_crew import FakeCrew
 
-from seqtrain import leaderboard
 from seqtrain.cli import main
+from seqtrain.runs import leaderboard
 from seqtrain.sweeps import Local, Manifest, locked, sweep
 
 SINE = ["task=sine", "task.train_size=64"]

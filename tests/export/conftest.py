@@ -6,11 +6,11 @@ import jaxtyping
 import pytest
 import torch
 
-from seqtrain import checkpoint
 from seqtrain.config import build_config
 from seqtrain.models import build_model
-from seqtrain.run_folder import keep_assets, write_config
-from seqtrain.trained import Trained, load
+from seqtrain.runs.run_folder import keep_assets, write_config
+from seqtrain.runs.trained import Trained, load
+from seqtrain.training import checkpoint
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from seqtrain.cli.train import composing, errors_of_hydra, parse_flags, plain
 from seqtrain.config import build_config, pin_paths
 from seqtrain.errors import UserError
-from seqtrain.run_folder import read_tree, write_config
+from seqtrain.runs.run_folder import read_tree, write_config
 from seqtrain.typos import leaves
 from tests.fuzz.damage import refusal_of
 

@@ -14,13 +14,13 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from seqtrain import checkpoint
 from seqtrain.config import build_config
 from seqtrain.data.packing import BadArchiveError, Packing
-from seqtrain.run_folder import read_finished, read_overrides, read_tree, write_config
-from seqtrain.runlog import cut_rows
+from seqtrain.logs.runlog import cut_rows
+from seqtrain.runs.run_folder import read_finished, read_overrides, read_tree, write_config
 from seqtrain.tasks import NER, MovingMNIST, OwnSeries, Sentiment, Speech, Task, Text, Translation
 from seqtrain.tasks.images.idx import read_idx
+from seqtrain.training import checkpoint
 from tests.fuzz.damage import Change, bounded, damage, damaged, refusal_of, soup
 
 

@@ -8,7 +8,7 @@ import torture_children
 from torture_children import differences, last_step, same, unreadable
 from torture_damage import damaged, whole_files
 
-from seqtrain import checkpoint
+from seqtrain.training import checkpoint
 
 STATE = {"model": {"weight": torch.arange(5.0)}, "progress": {"step": 3, "seconds": 1.5}}
 

@@ -11,8 +11,8 @@ from hydra.core.hydra_config import HydraConfig
 from rich.console import Console
 
 from seqtrain.cli.train import plain
-from seqtrain.run import start
-from seqtrain.runlog import RunLog
+from seqtrain.logs.runlog import RunLog
+from seqtrain.runs.run import start
 
 SIZES = ["task.train_size=40", "task.val_size=12", "task.test_size=12"]
 SPEECH = ["task=speech", "task.mels=10", "task.train_size=90", "task.val_size=8", "task.test_size=8"]

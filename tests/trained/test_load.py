@@ -11,8 +11,8 @@ import pytest
 import torch
 
 import seqtrain
-from seqtrain import checkpoint
 from seqtrain.errors import ConfigError, UserError
+from seqtrain.training import checkpoint
 
 
 @pytest.fixture

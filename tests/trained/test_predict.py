@@ -9,10 +9,10 @@ import pytest
 import torch
 
 import seqtrain
+from seqtrain.runs.trained import Trained
 from seqtrain.spec import Align
 from seqtrain.tasks import Split
 from seqtrain.tasks.given import Given
-from seqtrain.trained import Trained
 
 
 @pytest.fixture(

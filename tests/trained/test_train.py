@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 import seqtrain
-from seqtrain import run as running
 from seqtrain.errors import ConfigError, TrainingError
-from seqtrain.runlog import RunLog
+from seqtrain.logs.runlog import RunLog
+from seqtrain.runs import run as running
 
 SMALL = ["task=sine", "task.train_size=20", "task.val_size=8", "task.test_size=8", "model.hidden_size=4"]
 

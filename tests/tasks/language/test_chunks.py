@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from seqtrain.batch import PAD
-from seqtrain.loader import eval_loader, train_loader
 from seqtrain.tasks.language.chunks import EvaluationChunks, TrainingChunks
+from seqtrain.training.loader import eval_loader, train_loader
 
 IDS = np.arange(10, 133).astype(np.uint8)  # 123 ids that tell their places
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from seqtrain.errors import DataError
-from seqtrain.loader import train_loader
 from seqtrain.spec import Symbols
 from seqtrain.tasks import Multi30k, Split
+from seqtrain.training.loader import train_loader
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""A run whole, from its config to its folder: made, resumed, loaded, set next to others."""
