@@ -136,7 +136,7 @@ def table_of(rows: list[dict[str, Any]]) -> Any:
     """Rows as a table."""
     from rich.table import Table
 
-    from seqtrain.logs.runlog import number
+    from seqtrain.logs.numbers import number
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for name in rows[0]:
