@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from seqtrain.errors import ConfigError
+from seqtrain.errors import ConfigError, DataError
 from seqtrain.typos import did_you_mean
 
 if TYPE_CHECKING:
@@ -65,11 +65,20 @@ def _option(text: str) -> tuple[str, Any]:
 
 
 def source_of(name: str, layout: str | None) -> Any:
-    """A file by its name, or standard input for `-`."""
+    """A file by its name, or standard input for `-`.
+
+    Raises:
+        DataError: If standard input is empty.
+    """
+    import io
     import sys
 
     from seqtrain.tasks.given import Source
 
     if name == "-":
+        if sys.stdin.isatty():
+            sys.stderr.write("reading from the terminal, line by line; Ctrl-D ends it\n")
+        elif isinstance(sys.stdin.buffer, io.BufferedReader) and not sys.stdin.buffer.peek(1):
+            raise DataError("standard input: is empty; name a FILE, or send something")
         return Source(Path("standard input"), sys.stdin.buffer, layout)  # type: ignore[arg-type]  # io's own class
     return Source(Path(name), None, layout)

@@ -118,7 +118,7 @@ class BarLine:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         total = "" if self.total is None else f"/{self.total}"
         count = f"{self.step:>{len(total) - 1}}{total}" if total else str(self.step)
-        free = options.max_width - 1 - len(count) - 1 - self.least_bar  # the last column stays free: some would wrap
+        free = options.max_width - 3 - len(count) - 1 - self.least_bar  # 3 for the ^C of a user, which would wrap
         kept = set()
         for name in [*list(self.pieces)[-1:], *list(self.pieces)[:-1]]:
             if free >= self.columns[name] + 2:

@@ -2,8 +2,10 @@
 
 
 def number(value: float) -> str:
-    """A value in four significant digits; shares and the like with all four, so that they stand below one another."""
-    if value == 0 or abs(value) < 0.1:
+    """A value in four significant digits; below 1, in four decimals: such values often stand below one another."""
+    if 0.01 <= abs(value) < 1:
+        return f"{value:.4f}"
+    if value == 0 or abs(value) < 0.01:
         return f"{value:.4g}"
     return f"{value:#.4g}" if abs(value) < 999.95 else f"{value:.0f}"
 

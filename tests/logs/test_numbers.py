@@ -22,7 +22,7 @@ def test_speeds_are_brief(value, text):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.5, "0.5000"), (1, "1.000"), (0.596, "0.5960"), (12.3, "12.30"), (0.02, "0.02"), (999.96, "1000")],
+    [(0.5, "0.5000"), (1, "1.000"), (0.596, "0.5960"), (12.3, "12.30"), (0.02029, "0.0203"), (999.96, "1000")],
 )
 def test_numbers_that_stand_below_one_another_are_equally_long(value, text):
     assert number(value) == text
