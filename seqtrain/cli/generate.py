@@ -118,7 +118,10 @@ def answers(trained: "Trained", options: Namespace) -> "Iterator[tuple[Given, di
 
 
 def show(given: "Given", record: dict[str, Any], number: int, outputs: list[Path], *, own: bool) -> None:
-    """Prints one answer: a translation (behind its text, where that is the run's own), rows as a table (as CSV where nobody looks), or where a film is put."""
+    """Prints one answer: a translation, rows as a table (as CSV where nobody looks), or where a film is put.
+
+    A translation stands behind its text, where that is the run's `own`.
+    """
     rows = record.get("forecast")
     if "frames" in record:
         files = ", ".join(str(numbered(path, number)) for path in outputs or [FILM])

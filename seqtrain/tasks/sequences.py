@@ -21,7 +21,8 @@ def read_arrays(source: Source) -> Iterator[Given]:
             yield source.given(json.loads(line), number)
         except json.JSONDecodeError as error:
             raise DataError(
-                f"{source}, line {number}: not JSON ({error.msg} at column {error.colno}); each line is a list of numbers"
+                f"{source}, line {number}: not JSON ({error.msg} at column {error.colno}); "
+                "each line is a list of numbers"
             ) from None
 
 
