@@ -196,7 +196,7 @@ def finish(manifest: Manifest, signal: str | None, console: "Console") -> int:
     console.print(f"look   [cyan]tensorboard --logdir {folder}[/]", highlight=False, soft_wrap=True)
     if not left:
         return 0
-    told = "; ".join(f"{job.folder} ({job.reason or job.status})" for job in left)
+    told = ", ".join(job.folder for job in left)
     what = "failed" if all(job.status == "failed" for job in left) else "didn't finish"
     sys.stderr.write(
         f"seqtrain: {len(left)} of {len(manifest.jobs)} jobs {what}: {told}; "
