@@ -1,4 +1,4 @@
-"""What the commands that use a trained model have in common: their options, and how they load it."""
+"""What commands have in common: how they refuse; and those that use a trained model: options, and how they load it."""
 
 import argparse
 import re
@@ -18,6 +18,8 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         unknown = re.match(r"unrecognized arguments: (-[^\s=]+)", message)
         hint = did_you_mean(unknown[1], self._option_string_actions) if unknown else ""
+        if chosen := re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message):
+            hint = did_you_mean(chosen[1], [choice.strip("' ") for choice in chosen[2].split(",")])
         raise ConfigError(f"{self.prog.removeprefix('seqtrain ')}: {message}{hint or f'; see {self.prog} --help'}")
 
 

@@ -1,19 +1,17 @@
 """`seqtrain list [GROUP]`: the words that a command line may choose, with one line on each."""
 
-import argparse
 import json
 import sys
 from importlib.resources.abc import Traversable
 from typing import Any
 
+from seqtrain.cli.asking import Parser
 from seqtrain.words import GROUPS, header, summary, words
 
 
 def main(arguments: list[str]) -> int:
     """Prints the words of one group or of all."""
-    parser = argparse.ArgumentParser(
-        prog="seqtrain list", description="Lists the words of each group, with one line on each."
-    )
+    parser = Parser(prog="seqtrain list", description="Lists the words of each group, with one line on each.")
     parser.add_argument("group", nargs="?", choices=[group + "s" for group in GROUPS], help="only these")
     parser.add_argument("--json", action="store_true", help="for programs: a list of objects for each group")
     options = parser.parse_args(arguments)

@@ -34,6 +34,8 @@ MISTAKES = {
     "resum": "resum: no such command; did you mean resume?",
     "walk": "walk: no such command; choose from train, ",
     "dat": "dat: no such command; did you mean data?",
+    "-x": "-x: no such option; see seqtrain --help",
+    "--multrun": "--multrun: no such option; did you mean --multirun?",
 }
 
 
@@ -46,6 +48,26 @@ def test_a_mistake_is_one_line(argument, tmp_path, monkeypatch, capsys):
     assert error.startswith("seqtrain: ")
     assert MISTAKES[argument] in error
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("list model", "; did you mean models?"),
+        ("list x", "see seqtrain list --help"),
+        ("doctor now", "doctor: unrecognized arguments: now"),
+        ("doctor --jsn", "; did you mean --json?"),
+        ("data fetch", "data fetch: the following arguments are required: NAME"),
+        ("compare", "compare: the following arguments are required: RUN"),
+        ("resume", "resume: the following arguments are required: RUN"),
+        ("export last --format onx", "; did you mean onnx?"),
+        ("lr_find --steps many", "lr_find: argument --steps: invalid int value: 'many'"),
+    ],
+)
+def test_a_mistake_in_a_command_is_one_line_as_well(line, told, tmp_path, monkeypatch, capsys):
+    error = refusals(line.split(), tmp_path, monkeypatch, capsys)
+    assert error.startswith("seqtrain: ")
+    assert told in error
 
 
 def refusals(arguments, tmp_path, monkeypatch, capsys) -> str:
