@@ -115,5 +115,8 @@ def test_debug_shows_the_traceback(tmp_path, monkeypatch):
     from seqtrain.errors import ConfigError
 
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SEQTRAIN_DEBUG", "")
     with pytest.raises(ConfigError):
         main(["model=bilsm", "--debug"])
+    with pytest.raises(ConfigError):
+        main(["model=bilsm"])  # as a process that the first one started would
