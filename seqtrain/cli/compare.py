@@ -4,7 +4,7 @@ import json
 import sys
 from pathlib import Path
 
-from seqtrain.cli.asking import Parser
+from seqtrain.cli.parser import Parser
 from seqtrain.errors import ConfigError
 
 

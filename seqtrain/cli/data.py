@@ -6,7 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from seqtrain.cli.asking import Parser
+from seqtrain.cli.parser import Parser
 from seqtrain.errors import ConfigError
 from seqtrain.typos import did_you_mean
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING
 
-from seqtrain.cli.asking import Parser
+from seqtrain.cli.parser import Parser
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -4,7 +4,7 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seqtrain.cli.asking import Parser
+from seqtrain.cli.parser import Parser
 from seqtrain.runs.find import find_run
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ def main(arguments: list[str]) -> int:
         "overrides",
         metavar="key=value",
         nargs="*",
+        default=[],
         help="what is to be different from now on, like trainer.max_epochs=20; what belongs to what the run has "
         "learned, like its model, can't be",
     )
