@@ -18,6 +18,7 @@ from seqtrain import limits
 from seqtrain.batch import PAD, Batch, Examples
 from seqtrain.errors import CheckpointError, ConfigError, DataError
 from seqtrain.picture import Picture
+from seqtrain.shown import Facts, Shown, Words
 from seqtrain.spec import Align, Symbols, TaskSpec
 from seqtrain.tasks import given as new
 from seqtrain.tasks.class_scores import DIGITS
@@ -263,6 +264,28 @@ class LanguageModelling(Task):
             told = [{"symbol": symbol, "probability": round(chance, DIGITS)} for symbol, chance in symbols]
             bits = None if length == 1 else round(float(nats[row]) / (length - 1) / math.log(2), DIGITS)
             yield {"text": each.value, "bits": bits, "next": told}
+
+    def shown(self, sample: Sample, row: int, given: new.Given | None = None) -> Shown:
+        """Each symbol by how little it was expected, with what was; and how the model goes on."""
+        length, spaced = int(sample.batch.lengths[row]), self.level == "words"
+        read = self.vocabulary.decode(sample.batch.inputs[row, :length].numpy())
+        chances, ids = sample.outputs[row, :length].softmax(-1).topk(min(LIKELIEST, sample.outputs.shape[2]))
+        told = [
+            ", ".join(f"{name} {chance:.0%}" for name, chance in zip(self.vocabulary.decode(few), likely, strict=True))
+            for few, likely in zip(ids.numpy(), chances.tolist(), strict=True)
+        ]
+        bits = (
+            -sample.outputs[row, : length - 1].log_softmax(-1).gather(1, sample.batch.inputs[row, 1:length, None])[:, 0]
+        )
+        bits = (bits / math.log(2)).tolist()
+        notes = ["the first symbol, not asked for"]
+        notes += [f"{each:.1f} bits; expected: {few}" for each, few in zip(bits, told, strict=False)]
+        shades = [0.0, *(min(each / drawing.MOST_BITS, 1) for each in bits)]
+        caption = f"Darker: less expected, up to {drawing.MOST_BITS:g} bits. Point at a symbol to see what was."
+        parts: list[Words | Facts] = [Words("text", read, (), shades, notes, spaced, caption)]
+        if sample.generated is not None:
+            parts.append(Facts({"goes on": self.text_of(sample.generated[row])}))
+        return Shown([*parts, Facts({"next": told[-1]})] if given is not None else parts, read)
 
     def own_inputs(self, data_dir: Path, seed: int) -> Iterator[new.Given]:
         """The beginning of a line; where the text has no lines, its most frequent symbol."""

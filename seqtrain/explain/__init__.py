@@ -1,0 +1,5 @@
+"""A page that explains a run: `seqtrain explain RUN`. One HTML file that needs nothing else, neither server nor network."""
+
+from seqtrain.explain.page import explain
+
+__all__ = ["explain"]
