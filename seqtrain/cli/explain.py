@@ -17,8 +17,8 @@ def main(arguments: list[str]) -> int:
     """Writes the page and prints where it is."""
     parser = parser_of(
         "explain",
-        "Writes an HTML page that explains a run: how well it learned, its answers to some inputs, what attention looks "
-        "at, what the units of recurrent layers do, how far back gradients reach. It needs no server and no network.",
+        "Writes an HTML page that explains a run: how well it learned, what it answers, where attention looks, what "
+        "units of recurrent layers do, how far back gradients reach. It needs no server and no network.",
     )
     parser.add_argument(
         "files",

@@ -1,4 +1,4 @@
-"""A page that explains a run: `seqtrain explain RUN`. One HTML file that needs nothing else, neither server nor network."""
+"""A page that explains a run: `seqtrain explain RUN`. One HTML file that needs nothing else."""
 
 from seqtrain.explain.page import explain
 

@@ -13,6 +13,8 @@ MOST_POINTS = 400
 """Of one line; of longer ones, as many at even distances are drawn."""
 MOST_NAMES = 80
 """Names beside a map; of more, none could be read."""
+ROOM, LONGEST_NAME = 42, 10
+"""Letters that find room below a plot, on a telephone too; names longer than that are cut."""
 COLOURS = 6
 """That lines have in turn."""
 
@@ -113,7 +115,8 @@ def heatmap(
     below = _names(columns, "cols") if named and len(columns) == width else ""
     size = "" if small else f' style="--r:{count};--c:{width}"'
     data = "" if small else f' data-map="{packed(values, 0, high)}" data-high="{high:.6g}"'
-    classes = "map small" if small else "map" if named else "map bare"
+    letters = named and max(map(len, columns), default=0) <= 2  # which can stand upright
+    classes = "map small" if small else "map flat" if letters else "map" if named else "map bare"
     image = f'<img src="{shaded(values, 0, high)}" alt="{text(label)}">'
     told = "" if small else '<p class="told small">&nbsp;</p>'
     return f'<div class="scroll"><div class="{classes}"{size}{data}>{side}{image}{below}</div></div>{told}'
@@ -184,7 +187,8 @@ def _short(value: float) -> str:
 
 def _x_ticks(left: float, right: float, names: Sequence[str]) -> str:
     if len(names):
-        every = max(1, math.ceil(len(names) / 12))
+        longest = min(LONGEST_NAME, max(map(len, names)))
+        every = max(1, math.ceil(len(names) * (longest + 2) / ROOM))
         shown = [(place / max(1, len(names) - 1), visible(names[place])) for place in range(0, len(names), every)]
     elif right == left:
         shown = [(0.5, _short(left))]
@@ -196,5 +200,5 @@ def _x_ticks(left: float, right: float, names: Sequence[str]) -> str:
 
 
 def _end(share: float) -> str:
-    """A label at the right edge ends there."""
-    return ' class="end"' if share > 0.96 else ""
+    """A label at an edge stays within it."""
+    return ' class="end"' if share > 0.96 else ' class="start"' if share < 0.03 else ""

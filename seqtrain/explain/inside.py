@@ -29,12 +29,11 @@ MEANING = {
     "cell": "what is remembered",
     "hidden": "what the next layer sees",
 }
-EQUATIONS = {
-    "cell": "c′ = forget · c + input · candidate,  h′ = output · tanh(c′)  (Hochreiter & Schmidhuber 1997; Gers 2000)",
-    "update": "h′ = (1 − update) · candidate + update · h  (Cho 2014, arXiv 1406.1078)",
-    "hidden": "h′ = f(W x + U h + b)  (Elman 1990)",
-}
-"""What the memory is made of, by what tells the cell."""
+OF_LSTM = "c' = forget · c + input · candidate,  h' = output · tanh(c')  (Hochreiter & Schmidhuber 1997; Gers 2000)"
+OF_GRU = "h' = (1 - update) · candidate + update · h  (Cho 2014, arXiv 1406.1078)"
+OF_ELMAN = "h' = f(W x + U h + b)  (Elman 1990)"
+COLOURS = {"input": 0, "forget": 1, "output": 2, "candidate": 3, "reset": 0, "update": 1, "cell": 4, "hidden": 5}
+"""Of signals, in all pictures."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class Layer:
     @property
     def steps(self) -> int:
         """How many steps are kept."""
-        return next(iter(self.signals.values())).shape[1]
+        return len(next(iter(self.signals.values()))[0])
 
     @property
     def memory(self) -> str:
@@ -145,7 +144,7 @@ def panel(layers: Sequence[Layer], names: Sequence[str], *, spaced: bool) -> str
 
 def _drawn(layer: Layer, names: Sequence[str], *, spaced: bool) -> str:
     """One layer: the steps in the colours of a unit, its gates and its memory as curves, and all units as maps."""
-    steps, names = range(1, layer.steps + 1), list(names)[: layer.steps]
+    names = list(names)[: layer.steps]
     unit = f'unit <b class="unit">{layer.units[0]}</b>'
     gates = [name for name in layer.signals if name not in ("hidden", "cell")]
     memories = [name for name in ("cell", "hidden") if name in layer.signals]
@@ -160,16 +159,22 @@ def _drawn(layer: Layer, names: Sequence[str], *, spaced: bool) -> str:
     if gates:
         signed = any(layer.bounds(name)[0] < 0 for name in gates)
         axes = Axes("step", -1.0 if signed else 0.0, 1.0, data=' data-plot="gates"')
-        lines = [Line(name, steps, layer.signals[name][0].clip(axes.low, 1)) for name in gates]
+        lines = [_line(layer, name) for name in gates]
         plots.append(f'<div><p class="title">gates of {unit}</p>{plot(lines, axes, names=names)}</div>')
     if memories:
         most = max(float(np.abs(layer.signals[name][0]).max()) for name in memories) or 1.0
         axes = Axes("step", -most, most, data=' data-plot="memory"')
-        lines = [Line(name, steps, layer.signals[name][0], colour=4 + place) for place, name in enumerate(memories)]
+        lines = [_line(layer, name) for name in memories]
         plots.append(f'<div><p class="title">memory of {unit}</p>{plot(lines, axes, names=names)}</div>')
     pieces.append(f'<div class="pair">{"".join(plots)}</div>')
     pieces.append(_maps(layer))
     return f'<div class="layer">{"".join(pieces)}</div>'
+
+
+def _line(layer: Layer, name: str) -> Line:
+    """A signal of the liveliest unit; a candidate is no gate, and stands behind them."""
+    steps = range(1, layer.steps + 1)
+    return Line(name, steps, layer.signals[name][0], dashed=name == "candidate", colour=COLOURS.get(name))
 
 
 def _maps(layer: Layer) -> str:
@@ -179,24 +184,33 @@ def _maps(layer: Layer) -> str:
         low, high = layer.bounds(name)
         range_told = "0 to 1" if low == 0 else f"\N{MINUS SIGN}{high:.2g} to {high:.2g}"
         drawn.append(
-            f'<figure class="units"><figcaption><b>{text(name)}</b> {text(MEANING.get(name, ""))}, {range_told}'
-            f'</figcaption><div class="unitmap" data-units="{len(values)}"><img src="{shaded(values, low, high)}" '
+            f'<figure class="units"><figcaption><b>{text(name)}</b><span>{range_told}</span>'
+            f"<i>{text(MEANING.get(name, ''))}</i></figcaption>"
+            f'<div class="unitmap" data-units="{len(values)}"><img src="{shaded(values, low, high)}" '
             f'alt="{text(name)} of {len(values)} units at {layer.steps} steps"><i class="marker" '
             f'style="height:{100 / len(values):.3f}%"></i></div></figure>'
         )
+    even = " even" if len(drawn) in (2, 4) else ""
     shown = (
         f"{len(layer.units)} of {layer.size} units, those that" if len(layer.units) < layer.size else "The units that"
     )
     maps = " Each unit is a map: its mean over all places is shown." if layer.of_maps else ""
     told = f"A row is a unit, a column a step. {shown} move most stand on top.{maps}"
-    return f'<p class="small">{told} Click a row to pick its unit.</p><div class="maps">{"".join(drawn)}</div>'
+    return f'<p class="small">{told} Click a row to pick its unit.</p><div class="maps{even}">{"".join(drawn)}</div>'
 
 
-def equation(layers: Sequence[Layer]) -> str:
-    """How a unit's memory is made, as the paper has it; nothing where the cell is unknown."""
-    signals = layers[0].signals
-    known = {"cell": {"input", "forget", "candidate", "output"}, "update": {"reset", "candidate"}, "hidden": set()}
-    for name, others in known.items():
-        if name in signals and others <= signals.keys() and (others or len(signals) == 1):
-            return EQUATIONS[name]
-    return ""
+def equation(layer: Layer) -> str:
+    """How a unit's memory is made, as the paper has it; nothing where what was found doesn't obey it."""
+    found = layer.signals
+    match sorted(found):
+        case ["candidate", "cell", "forget", "hidden", "input", "output"]:
+            made = found["output"] * np.tanh(found["cell"])
+            return OF_LSTM if layer.of_maps or np.allclose(made, found["hidden"], atol=1e-2) else ""
+        case ["candidate", "hidden", "reset", "update"]:
+            z = found["update"][:, 1:]
+            made = (1 - z) * found["candidate"][:, 1:] + z * found["hidden"][:, :-1]
+            return OF_GRU if np.allclose(made, found["hidden"][:, 1:], atol=1e-2) else ""
+        case ["hidden"]:
+            return OF_ELMAN
+        case _:
+            return ""

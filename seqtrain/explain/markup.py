@@ -97,7 +97,7 @@ def _kind(mark: str) -> int:
 # -------------------------------------------------------------------- pictures
 
 
-def bars(chances: Mapping[str, float], truth: str | None = None, most: int = 6) -> str:
+def bars(chances: Mapping[str, float], truth: str | None = None, most: int = 4) -> str:
     """How likely each of some names is, the likeliest first; the true one is marked, and never left out."""
     ordered = sorted(chances, key=lambda name: -chances[name])
     kept = [name for place, name in enumerate(ordered) if place < most or name == truth]

@@ -18,7 +18,6 @@ from seqtrain.explain.markup import facts, table, text
 from seqtrain.logs.gradient_flow import SEQUENCES, Flow, gradient_flow
 from seqtrain.models import parts
 from seqtrain.runs.run_folder import read_overrides
-from seqtrain.shown import Words
 
 if TYPE_CHECKING:
     from seqtrain.runs.trained import Trained
@@ -77,8 +76,10 @@ def document(title: str, body: str) -> str:
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">'
-        f"<title>{text(title)}</title><style>{style}</style></head>\n<body><main>{body}</main>\n<script>{script}</script></body></html>\n"
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark">'
+        f"<title>{text(title)}</title><style>{style}</style></head>\n"
+        f"<body><main>{body}</main>\n<script>{script}</script></body></html>\n"
     )
 
 
@@ -91,22 +92,19 @@ def head(trained: "Trained", history: History) -> str:
     built = parts(trained.model)
     rows: dict[str, str] = {}
     if "seconds" in summary:
-        rows["trained for"] = (
-            f"{summary.get('steps', 0):,} steps, {summary.get('epochs', 0):.4g} epochs, {summary['seconds']:.0f} s"
-        )
-        rows["on"] = f"{summary.get('device', '')}, {summary.get('precision', '')}"
+        pace = f"{summary.get('steps', 0):,} steps, {summary.get('epochs', 0):.4g} epochs, {summary['seconds']:.0f} s"
+        rows["trained for"] = f"{pace} on {summary.get('device')} in {summary.get('precision')}"
     if summary.get("status") not in (None, "finished"):
         rows["training"] = str(summary["status"])
-    rows["seed"] = str(config.seed)
-    rows["weights"] = f"after step {trained.step:,}"
+    rows["weights"] = f"after step {trained.step:,}, from seed {config.seed}"
     rows["run"] = trained.folder.name
     typed = " ".join(["seqtrain", *read_overrides(trained.folder)])
     cells = [[part.name, part.description, f"{part.parameters:,}"] for part in built]
-    total = sum(part.parameters for part in built)
+    cells.append(["", "all parts", f"{sum(part.parameters for part in built):,}"])
     return (
         f"<header><h1>{text(config.model_name)} <span>on</span> {text(config.task_name)}</h1>"
         f"<pre>{text(typed)}</pre>{facts(rows)}</header>"
-        f'<section class="parts">{table([*cells, ["", "all parts", f"{total:,}"]], ["part", "what it is", "parameters"])}</section>'
+        f'<section class="parts">{table(cells, ["part", "what it is", "parameters"])}</section>'
     )
 
 
@@ -134,9 +132,9 @@ def attention(examples: Sequence[Example]) -> str:
     if not drawn:
         return ""
     return (
-        "<p>Attention is a weighted mean of what was read, the weights of each row adding up to 1: a softmax of how well "
-        "each step matches what is asked (Bahdanau 2015, eqs 5-6; Vaswani 2017, eq 1). Rows ask, columns are looked at. "
-        "A weight tells what was read, not yet why an answer was given.</p>"
+        "<p>Attention is a weighted mean of what was read. The weights of one query add up to 1: they are a softmax of "
+        "how well each step matches it (Bahdanau 2015, eqs 5-6; Vaswani 2017, eq 1). In a map rows ask, columns are "
+        "looked at. A weight tells what was read, not yet why an answer was given.</p>"
         f'<div class="looks">{"".join(drawn)}</div>'
     )
 
@@ -147,20 +145,20 @@ def inside(trained: "Trained", examples: Sequence[Example]) -> str:
     layers = layers_of(trained.model, example.batch.to(trained.device))
     if not layers:
         return ""
-    spaced = next((part.spaced for part in example.shown.parts if isinstance(part, Words)), True)
-    formula = equation(layers)
+    spaced = sum(map(len, example.shown.steps)) > 1.5 * len(example.shown.steps)  # words, not letters
+    formula = equation(layers[0])
     cut = len(example.shown.steps) > layers[0].steps
     return (
-        f"<p>What each unit does while {text(example.title)} is read. Follow one: when does it open, what does it keep, "
-        "what makes it forget? A unit that keeps its colour over many words remembers something; some can be read "
-        "like a sentence (Karpathy 2015, arXiv 1506.02078)."
+        f"<p>What each unit does while {text(example.title)} is read. Follow one: when does it open, what does it "
+        "keep, what makes it forget? A unit that keeps its colour over many steps remembers something; what some "
+        "remember can be told in words (Karpathy 2015, arXiv 1506.02078)."
         f"{f' The first {layers[0].steps} steps are shown.' if cut else ''}</p>"
         f"{f'<pre>{text(formula)}</pre>' if formula else ''}{panel(layers, example.shown.steps, spaced=spaced)}"
     )
 
 
 def flow_of(trained: "Trained", split: str) -> Flow | None:
-    """The gradient by lag over a few sequences of the data; None where a model has no memory to ask, or all of it is 0."""
+    """The gradient by lag over a few sequences of the data; None where a model has no memory, or all of it is 0."""
     if trained.model.by_step_refusal is not None:
         return None
     examples = trained.examples(split)

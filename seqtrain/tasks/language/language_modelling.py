@@ -268,24 +268,25 @@ class LanguageModelling(Task):
     def shown(self, sample: Sample, row: int, given: new.Given | None = None) -> Shown:
         """Each symbol by how little it was expected, with what was; and how the model goes on."""
         length, spaced = int(sample.batch.lengths[row]), self.level == "words"
-        read = self.vocabulary.decode(sample.batch.inputs[row, :length].numpy())
-        chances, ids = sample.outputs[row, :length].softmax(-1).topk(min(LIKELIEST, sample.outputs.shape[2]))
-        told = [
-            ", ".join(f"{name} {chance:.0%}" for name, chance in zip(self.vocabulary.decode(few), likely, strict=True))
-            for few, likely in zip(ids.numpy(), chances.tolist(), strict=True)
-        ]
-        bits = (
-            -sample.outputs[row, : length - 1].log_softmax(-1).gather(1, sample.batch.inputs[row, 1:length, None])[:, 0]
-        )
-        bits = (bits / math.log(2)).tolist()
-        notes = ["the first symbol, not asked for"]
-        notes += [f"{each:.1f} bits; expected: {few}" for each, few in zip(bits, told, strict=False)]
-        shades = [0.0, *(min(each / drawing.MOST_BITS, 1) for each in bits)]
+        ids, outputs = sample.batch.inputs[row, :length], sample.outputs[row, :length].float()
+        expected = [self._expected(each) for each in outputs.softmax(-1)]
+        nats = F.cross_entropy(outputs[:-1], ids[1:], reduction="none")
+        bits = [nat / math.log(2) for nat in nats.tolist()]
+        notes = [f"{each:.1f} bits; expected: {likely}" for each, likely in zip(bits, expected, strict=False)]
+        shades = [min(each / drawing.MOST_BITS, 1.0) for each in bits]
         caption = f"Darker: less expected, up to {drawing.MOST_BITS:g} bits. Point at a symbol to see what was."
-        parts: list[Words | Facts] = [Words("text", read, (), shades, notes, spaced, caption)]
+        symbols = self.vocabulary.decode(ids.numpy())
+        text = Words("text", symbols, (), [0.0, *shades], ["not asked for", *notes], spaced, caption)
+        facts = {} if given is None else {"next": expected[-1]}
         if sample.generated is not None:
-            parts.append(Facts({"goes on": self.text_of(sample.generated[row])}))
-        return Shown([*parts, Facts({"next": told[-1]})] if given is not None else parts, read)
+            facts["goes on"] = self.text_of(sample.generated[row])
+        return Shown([text, Facts(facts)], symbols)
+
+    def _expected(self, chances: Float[Tensor, " V"]) -> str:
+        """The likeliest symbols, in a few words."""
+        likely, ids = chances.topk(min(LIKELIEST, len(chances)))
+        names = [drawing.MARKS.get(name, name) for name in self.vocabulary.decode(ids.numpy())]
+        return ", ".join(f"{name} {chance:.0%}" for name, chance in zip(names, likely.tolist(), strict=True))
 
     def own_inputs(self, data_dir: Path, seed: int) -> Iterator[new.Given]:
         """The beginning of a line; where the text has no lines, its most frequent symbol."""

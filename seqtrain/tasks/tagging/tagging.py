@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from seqtrain.batch import Batch, length_mask
+from seqtrain.batch import PAD, Batch, length_mask
 from seqtrain.errors import CheckpointError, DataError
 from seqtrain.picture import Picture
 from seqtrain.shown import Shown, Words
@@ -285,13 +285,18 @@ class Tagging(Task):
         length = int(batch.lengths[row])
         said = [names[tag] for tag in self.answers(sample.outputs, batch.lengths)[row, :length].tolist()]
         if given is not None:
-            words = sentence_of(given).words[:length]
+            words = list(sentence_of(given).words[:length])
             return Shown([Words("answer", words, _bare(said))], words)
-        ids = batch.inputs[row, :length].reshape(length, -1)[:, 0].numpy()
-        words = self.codes.vocabulary.decode(ids)
+        words = self._written(batch.inputs[row, :length].numpy())
         truth = [names[tag] for tag in batch.targets[row, :length].tolist()]
         parts = [Words("answer", words, _bare(said)), Words("truth", words, _bare(truth))]
         return Shown(parts, words, (), said == truth)
+
+    def _written(self, ids: Int[np.ndarray, "T *I"]) -> list[str]:
+        """Words as far as their ids tell; by their letters, where these are read."""
+        if self.codes.letters is None:
+            return self.codes.vocabulary.decode(ids)
+        return ["".join(self.codes.letters.decode(word[word != PAD])) for word in ids[:, 1:]]
 
     def file_examples(self, paths: Sequence[Path]) -> TaggedExamples:
         """The sentences of a CoNLL file with tags."""
