@@ -137,7 +137,7 @@ def _of_one(example: Example, weights: Float[np.ndarray, "N T"], title: str) -> 
     for head, row in zip(heads, weights, strict=True):
         notes = [f"{weight:.3f}" for weight in row]
         most = ", ".join(
-            f"{visible(names[at])} {row[at]:.0%}" for at in np.argsort(-row, kind="stable")[:MOST_LOOKED_AT]
+            f"“{visible(names[at])}” {row[at]:.0%}" for at in np.argsort(-row, kind="stable")[:MOST_LOOKED_AT]
         )
         label = f"{head}: " if len(heads) > 1 else ""
         shaded_words = words(names, shades=(row / (row.max() or 1.0)).tolist(), notes=notes)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 
 from seqtrain.explain.markup import packed, shaded, text, visible
 
@@ -32,7 +32,7 @@ class Line:
     """
 
     name: str
-    xs: Sequence[float] | Float[np.ndarray, " N"]
+    xs: Sequence[float] | Shaped[np.ndarray, " N"]
     ys: Sequence[float] | Float[np.ndarray, " N"]
     dashed: bool = False
     colour: int | None = None

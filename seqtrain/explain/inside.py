@@ -125,11 +125,7 @@ def panel(layers: Sequence[Layer], names: Sequence[str], *, spaced: bool) -> str
         {
             "units": layer.units.tolist(),
             "memory": layer.memory,
-            "signals": {
-                name: {"low": low, "high": high, "data": packed(values, low, high)}
-                for name, values in layer.signals.items()
-                for low, high in [layer.bounds(name)]
-            },
+            "signals": {name: _packed(layer, name) for name in layer.signals},
         }
         for layer in layers
     ]
@@ -142,6 +138,15 @@ def panel(layers: Sequence[Layer], names: Sequence[str], *, spaced: bool) -> str
     )
 
 
+def _packed(layer: Layer, name: str) -> dict[str, object]:
+    """A signal for the page's script: of two signs, each unit on a scale of its own, as what some remember is small."""
+    values = layer.signals[name]
+    if layer.bounds(name)[0] == 0:
+        return {"scales": None, "data": packed(values, 0, 1)}
+    scales = np.maximum(np.abs(values).max(1), 1e-6)
+    return {"scales": [float(f"{scale:.5g}") for scale in scales], "data": packed(values / scales[:, None], -1, 1)}
+
+
 def _drawn(layer: Layer, names: Sequence[str], *, spaced: bool) -> str:
     """One layer: the steps in the colours of a unit, its gates and its memory as curves, and all units as maps."""
     names = list(names)[: layer.steps]
@@ -150,8 +155,8 @@ def _drawn(layer: Layer, names: Sequence[str], *, spaced: bool) -> str:
     memories = [name for name in ("cell", "hidden") if name in layer.signals]
     pieces = [f"<h3>{text(layer.name)}</h3>" if layer.name else ""]
     if names:
-        low, high = layer.bounds(layer.memory)
-        shades = (layer.signals[layer.memory][0] / max(-low, high)).tolist()
+        memory = layer.signals[layer.memory][0]
+        shades = (memory / (np.abs(memory).max() or 1.0)).tolist()
         coloured = words(names[:MOST_WORDS], shades=shades, spaced=spaced, data=' data-shades=""')
         caption = f"The {layer.memory} of {unit} at each step: <b class=up>above 0</b>, <b class=down>below 0</b>."
         pieces.append(f'{coloured}<p class="small">{caption}</p>')

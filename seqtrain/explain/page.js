@@ -23,7 +23,8 @@ for (const panel of document.querySelectorAll(".inside")) {
   function values(signal, unit, count) {
     const steps = signal.data.length / count;
     const row = signal.data.subarray(unit * steps, (unit + 1) * steps);
-    return Array.from(row, (level) => signal.low + (level / 255) * (signal.high - signal.low));
+    const scale = signal.scales?.[unit];
+    return Array.from(row, (level) => (scale === undefined ? level / 255 : ((2 * level) / 255 - 1) * scale));
   }
 
   function draw(plot, lines, low, high) {
@@ -72,8 +73,7 @@ for (const panel of document.querySelectorAll(".inside")) {
         draw(plot, lines, own.some((y) => y < 0) || plot.querySelector('[data-name="candidate"]') ? -1 : 0, 1);
       }
     }
-    const memory = layer.signals[layer.memory];
-    const high = Math.max(-memory.low, memory.high);
+    const high = Math.max(1e-6, ...lines[layer.memory].map(Math.abs));
     const words = place.querySelectorAll("[data-shades] > span");
     words.forEach((word, t) => {
       const shade = lines[layer.memory][t] / high;
