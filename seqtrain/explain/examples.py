@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from seqtrain.tasks.given import Given
 
 LONGEST = 60
-"""Steps above which examples of the data are passed over where there are shorter ones."""
+"""Steps above which examples of the data are passed over where there are enough shorter ones."""
 MOST_PREFIXES = 60
 """Beginnings of a sequence that are answered."""
 
@@ -92,16 +92,16 @@ def of_given(trained: "Trained", given: "Sequence[Given]", batch_size: int | Non
 
 
 def spread(examples: Examples, count: int) -> list[int]:
-    """So many examples at even distances among those that are short enough to look at, if any are."""
-    everything = np.arange(len(examples))
+    """So many examples at even distances; where lengths differ, among the longer ones of those short enough to see."""
+    chosen = np.arange(len(examples))
     if examples.lengths is not None:
         longest = examples.lengths if examples.lengths.ndim == 1 else examples.lengths.max(1)
-        middling = everything[(longest <= LONGEST) & (longest >= np.median(longest))]
-        everything = (
-            middling if len(middling) else everything[longest <= LONGEST] if (longest <= LONGEST).any() else everything
-        )
-    places = np.unique(np.linspace(0, len(everything) - 1, count).round().astype(int))
-    return [int(index) for index in everything[places]]
+        enough = np.sort(longest)[min(count, len(longest)) - 1]
+        short = longest <= max(LONGEST, enough)
+        longer = short & (longest >= np.median(longest[short]))
+        chosen = chosen[longer if longer.sum() >= count else short]
+    places = np.unique(np.linspace(0, len(chosen) - 1, count).round().astype(int))
+    return [int(index) for index in chosen[places]]
 
 
 def _example(trained: "Trained", sample: Sample, row: int, title: str, given: "Given | None") -> Example:

@@ -9,6 +9,7 @@ from seqtrain.config import RunConfig, build_config
 from seqtrain.explain import explain
 from seqtrain.models import build_model, refusal
 from seqtrain.runs.trained import Trained
+from seqtrain.tasks import Split
 from seqtrain.words import words
 
 pytestmark = pytest.mark.slow
@@ -33,7 +34,7 @@ def test_a_pair_is_explained(config, prepared, tmp_path: Path):
     page, notes = explain(trained)
     assert notes == []
     assert "<h2>What it answers</h2>" in page
-    weights = model.attention_weights(task.examples("val").batch(torch.arange(1).numpy(), 0))
+    weights = model.attention_weights(task.examples(Split.VAL).batch(torch.arange(1).numpy(), 0))
     assert ("<h2>Where it looks</h2>" in page) == bool(weights)
     assert ("<h2>How far back it learns</h2>" in page) == (model.by_step_refusal is None)
     assert ("<h2>Inside a unit</h2>" in page) == (config.model_name != "self_attention")
