@@ -11,6 +11,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator as PluginEvents
 from tensorboard.plugins.hparams import metadata
+from tensorboard.summary.writer import event_file_writer
 
 from seqtrain.batch import Batch
 from seqtrain.logs.histogram import histogram
@@ -22,8 +23,10 @@ from seqtrain.spec import Align, TaskSpec, Values
 
 
 @pytest.fixture
-def events(tmp_path):
+def events(tmp_path, monkeypatch):
     """Reads back what a file of events was filled with."""
+    # Files of one second are told apart by the writer's count alone, and read by name: 10 comes before 9.
+    monkeypatch.setattr(event_file_writer, "_global_uid", event_file_writer.AtomicCounter(0))
 
     def filled(fill, reader=EventAccumulator, resume_step=None):
         file = EventFile(tmp_path, resume_step)

@@ -53,6 +53,14 @@ def steps(folder: Path) -> list[int]:
     return [json.loads(line)["step"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
+def test_the_allocator_is_tuned_unless_it_is_to_be_left_alone(train, monkeypatch):
+    tuned = []
+    monkeypatch.setattr(run, "tune_allocator", lambda: tuned.append(True))
+    train("tuned", "trainer.dry_run=true")
+    train("stock", "trainer.dry_run=true", "trainer.tune_allocator=false")
+    assert len(tuned) == 1
+
+
 def test_a_dry_run_tries_everything_and_keeps_nothing(train, tmp_path, console):
     outcome = train("run", "trainer.dry_run=true")
     assert not outcome.folder.exists()
