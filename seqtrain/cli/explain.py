@@ -9,8 +9,6 @@ from seqtrain.errors import ConfigError
 
 PAGE = "explain.html"
 """What the page is called in the run folder."""
-MOST_READ = 10_000
-"""Inputs that are read, though a page shows only some: a file is looked at no further."""
 
 
 def main(arguments: list[str]) -> int:
@@ -42,17 +40,18 @@ def main(arguments: list[str]) -> int:
     trained = loaded(options)
 
     from seqtrain.cli.predict import given_of
-    from seqtrain.explain import explain
+    from seqtrain.explain import MOST_GIVEN, explain
     from seqtrain.files import write_atomically
 
     asked = options.text or options.files
-    given = list(islice(given_of(trained, options.files, options.text, options.format), MOST_READ)) if asked else []
+    inputs = given_of(trained, options.files, options.text, options.format) if asked else iter(())
+    given = list(islice(inputs, MOST_GIVEN + 1))  # one more, to tell that there are more
     page, notes = explain(trained, given, options.split, options.batch_size)
     path = options.output or trained.folder / PAGE
     try:
         write_atomically(path, page.encode())
     except OSError as error:
-        raise ConfigError(f"--output {path}: can't be written ({error.strerror})") from None
+        raise ConfigError(f"{path}: can't be written ({error.strerror}); name another file by --output") from None
     for note in notes:
         sys.stderr.write(f"note: {note}\n")
     sys.stdout.write(f"{path}\n")

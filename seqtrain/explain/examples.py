@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from jaxtyping import Float
+from torch import Tensor
 
 from seqtrain.batch import Batch, Examples
 from seqtrain.device import autocast
-from seqtrain.shown import Shown, Words
-from seqtrain.spec import Align, Symbols
-from seqtrain.tasks.task import Sample
+from seqtrain.shown import Choices, Part, Raster, Shown, Words
+from seqtrain.spec import Align, Symbols, Values
+from seqtrain.tasks.task import Sample, Task
 
 if TYPE_CHECKING:
     from seqtrain.runs.trained import Trained
@@ -115,10 +116,35 @@ def _example(trained: "Trained", sample: Sample, row: int, title: str, given: "G
         elif asks == sample.batch.inputs.shape[1]:
             asks = steps
         attention.append(weights[row, :, :asks, :steps].numpy())
-    if not shown.steps and isinstance(trained.task.spec.input, Symbols):
-        names = trained.task.input_names(batch.inputs[0].numpy())
-        shown = Shown(shown.parts or [Words("read", names)], names, shown.asks, shown.right)
+    if not shown.parts:
+        shown = plainly(trained.task, sample.outputs[row], batch, known=given is None)
     return Example(title, batch, shown, tuple(attention), reading(trained, batch), given is None)
+
+
+def plainly(task: Task, outputs: Tensor, batch: Batch, *, known: bool) -> Shown:
+    """An example of a task that doesn't say how it looks: symbols by their names or ids, values as they are.
+
+    Args:
+        task: Whose.
+        outputs: For this sequence.
+        batch: It alone.
+        known: Whether its targets are the truth.
+    """
+    spec, inputs, parts = task.spec, batch.inputs[0], list[Part]()
+    steps: list[str] = []
+    if isinstance(spec.input, Values):
+        parts.append(Raster("values", inputs.float().flatten(1).T.numpy(), "steps", "feature"))
+    else:
+        ids = (inputs[:, 0] if inputs.dim() > 1 else inputs).numpy()
+        steps = task.input_names(ids) or [str(each) for each in ids.tolist()]
+        parts.append(Words("read", steps))
+    if isinstance(spec.output, Symbols) and spec.align is Align.WHOLE:
+        chances = {str(place): chance for place, chance in enumerate(outputs.softmax(-1).tolist())}
+        parts.append(Choices(chances, str(int(batch.targets[0])) if known else None))
+    elif isinstance(spec.output, Symbols) and spec.align is Align.EACH and not spec.output.chained:
+        said = outputs[: len(inputs)].argmax(-1).tolist()
+        parts.append(Words("answer", [str(each) for each in said]))
+    return Shown(parts, steps)
 
 
 def alone(batch: Batch, row: int) -> Batch:

@@ -46,7 +46,7 @@ def explain(
     """
     notes = []
     if len(given) > MOST_GIVEN:
-        notes.append(f"{len(given):,} inputs were given; the page shows the first {MOST_GIVEN}")
+        notes.append(f"the page shows the first {MOST_GIVEN} inputs; there are more")
     examples = of_given(trained, given[:MOST_GIVEN], batch_size) if given else of_split(trained, split, EXAMPLES)
     try:
         flow = flow_of(trained, split)

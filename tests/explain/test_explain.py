@@ -12,7 +12,7 @@ from seqtrain.cli import main
 from seqtrain.explain import explain
 from seqtrain.explain.history import read_history
 from seqtrain.runs.trained import load
-from seqtrain.tasks import Split
+from seqtrain.tasks import Split, Task
 from tests.trained.conftest import KINDS, train, write_series
 
 SECTIONS = {
@@ -131,7 +131,7 @@ def test_files_are_read_as_predict_reads_them(page):
 def test_more_inputs_than_are_shown_are_told_of(run_of, capsys):
     texts = [part for number in range(9) for part in ("--text", f"film {number}")]
     assert main(["explain", str(run_of("sentiment")), "--output", "page.html", *texts]) == 0
-    assert capsys.readouterr().err == "note: 9 inputs were given; the page shows the first 8\n"
+    assert capsys.readouterr().err == "note: the page shows the first 8 inputs; there are more\n"
 
 
 def test_the_training_data_can_be_shown_and_the_test_data_never(page, refused, monkeypatch, run_of):
@@ -166,7 +166,7 @@ def test_what_cannot_be_explained_is_refused(refused, tmp_path, capsys, run_of):
     assert "nowhere.txt: no such file" in refused("sentiment", "nowhere.txt")
     assert "task=sine reads no text" in refused("sine", "--text", "hello")
     assert "--text: instead of FILE" in refused("sentiment", "in.txt", "--text", "hello")
-    assert "--output nowhere/page.html: can't be written" in refused("sine", "--output", "nowhere/page.html")
+    assert "nowhere/page.html: can't be written" in refused("sine", "--output", "nowhere/page.html")
     assert main(["explain", str(tmp_path)]) == 2
     assert "not a run folder" in capsys.readouterr().err
     copy = shutil.copytree(run_of("sine"), tmp_path / "copy")
@@ -201,6 +201,25 @@ def test_the_record_of_a_run_is_read(run_of):
     assert history.metric == "mse"
     assert set(history.values("baseline")) >= {"mse", "mae"}
     assert [step for step, _ in history.points["val/loss"]] == [2]
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("sentiment", ["<h4>read</h4>", "✓ truth"]),
+        ("sine", ["<h4>values</h4>"]),
+        ("copy_memory", ["<h4>read</h4>", "<h4>answer</h4>"]),
+        pytest.param("crf", ["<h4>read</h4>"], marks=pytest.mark.slow),
+        pytest.param("ner", ["<h4>read</h4>", "<h4>answer</h4>"], marks=pytest.mark.slow),
+    ],
+)
+def test_a_task_that_says_nothing_of_its_looks_is_shown_plainly(kind, told, run_of, monkeypatch):
+    trained = load(run_of(kind), device="cpu")
+    monkeypatch.setattr(type(trained.task), "shown", Task.shown)
+    shown, _ = explain(trained)
+    for each in told:
+        assert each in shown
+    assert sections(shown) == {"learned", "answers", "inside", "flow"}
 
 
 HOSTILE = "</script><script>window.hacked=1</script><img/src=x/onerror=window.hacked=1>"
