@@ -111,13 +111,14 @@ def _directions(grouped: Mapping[str, object]) -> int:
 # -------------------------------------------------------------------- drawn
 
 
-def panel(layers: Sequence[Layer], names: Sequence[str], *, spaced: bool) -> str:
+def panel(layers: Sequence[Layer], names: Sequence[str], *, read: bool = True) -> str:
     """All layers, of which one is shown at a time where there is a script; a unit can be picked.
 
     Args:
         layers: At least one.
         names: Of the steps; empty: they have numbers only.
-        spaced: Whether blanks stand between the names.
+        read: Whether they are what is read, such as words, and not only where: these are then shown in the colours of
+            a unit.
     """
     options = "".join(f'<option value="{place}">{text(each.name)}</option>' for place, each in enumerate(layers))
     choose = f'<label>layer <select class="layers">{options}</select></label>' if len(layers) > 1 else ""
@@ -133,7 +134,7 @@ def panel(layers: Sequence[Layer], names: Sequence[str], *, spaced: bool) -> str
     return (
         f'<div class="inside"><div class="controls js">{choose}<label>unit <input type="range" class="pick" min="0" '
         f'max="{len(layers[0].units) - 1}" value="0"></label><output>{layers[0].units[0]}</output></div>'
-        f"{''.join(_drawn(layer, names, spaced=spaced) for layer in layers)}"
+        f"{''.join(_drawn(layer, names, read=read) for layer in layers)}"
         f'<script type="application/json">{told}</script></div>'
     )
 
@@ -147,14 +148,15 @@ def _packed(layer: Layer, name: str) -> dict[str, object]:
     return {"scales": [float(f"{scale:.5g}") for scale in scales], "data": packed(values / scales[:, None], -1, 1)}
 
 
-def _drawn(layer: Layer, names: Sequence[str], *, spaced: bool) -> str:
+def _drawn(layer: Layer, names: Sequence[str], *, read: bool) -> str:
     """One layer: the steps in the colours of a unit, its gates and its memory as curves, and all units as maps."""
     names = list(names)[: layer.steps]
     unit = f'unit <b class="unit">{layer.units[0]}</b>'
     gates = [name for name in layer.signals if name not in ("hidden", "cell")]
     memories = [name for name in ("cell", "hidden") if name in layer.signals]
     pieces = [f"<h3>{text(layer.name)}</h3>" if layer.name else ""]
-    if names:
+    if names and read:
+        spaced = sum(map(len, names)) > 1.5 * len(names)  # words, not letters
         memory = layer.signals[layer.memory][0]
         shades = (memory / (np.abs(memory).max() or 1.0)).tolist()
         coloured = words(names[:MOST_WORDS], shades=shades, spaced=spaced, data=' data-shades=""')

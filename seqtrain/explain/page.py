@@ -18,6 +18,8 @@ from seqtrain.explain.markup import facts, table, text
 from seqtrain.logs.gradient_flow import SEQUENCES, Flow, gradient_flow
 from seqtrain.models import parts
 from seqtrain.runs.run_folder import read_overrides
+from seqtrain.shown import Words
+from seqtrain.spec import Values
 
 if TYPE_CHECKING:
     from seqtrain.runs.trained import Trained
@@ -127,8 +129,9 @@ def answers(examples: Sequence[Example]) -> str:
 
 
 def attention(examples: Sequence[Example]) -> str:
-    """Maps of attention; nothing where a model has none."""
-    drawn = [each for example in examples for each in looks(example)]
+    """Maps of attention, of the first example alone where each step asks; nothing where a model has none."""
+    each_asks = any(weights.shape[1] == weights.shape[2] > 1 for weights in examples[0].attention)
+    drawn = [each for example in (examples[:1] if each_asks else examples) for each in looks(example)]
     if not drawn:
         return ""
     return (
@@ -145,15 +148,17 @@ def inside(trained: "Trained", examples: Sequence[Example]) -> str:
     layers = layers_of(trained.model, example.batch.to(trained.device))
     if not layers:
         return ""
-    spaced = sum(map(len, example.shown.steps)) > 1.5 * len(example.shown.steps)  # words, not letters
+    read = not isinstance(trained.task.spec.input, Values) or any(
+        isinstance(part, Words) for part in example.shown.parts
+    )
     formula = equation(layers[0])
-    cut = len(example.shown.steps) > layers[0].steps
+    cut = int(example.batch.lengths[0]) > layers[0].steps
     return (
         f"<p>What each unit does while {text(example.title)} is read. Follow one: when does it open, what does it "
         "keep, what makes it forget? A unit that keeps its colour over many steps remembers something; what some "
         "remember can be told in words (Karpathy 2015, arXiv 1506.02078)."
         f"{f' The first {layers[0].steps} steps are shown.' if cut else ''}</p>"
-        f"{f'<pre>{text(formula)}</pre>' if formula else ''}{panel(layers, example.shown.steps, spaced=spaced)}"
+        f"{f'<pre>{text(formula)}</pre>' if formula else ''}{panel(layers, example.shown.steps, read=read)}"
     )
 
 

@@ -89,7 +89,7 @@ def test_a_core_of_somebody_else_shows_its_gates(monkeypatch):
     (layer,) = layers_of(model, batch)
     assert list(layer.signals) == ["input", "forget", "candidate", "output"]
     assert layer.memory == "input"
-    assert "memory of" not in panel([layer], [], spaced=True)
+    assert "memory of" not in panel([layer], [])
 
 
 def test_layers_and_directions_have_names():
@@ -97,7 +97,7 @@ def test_layers_and_directions_have_names():
     layers = layers_of(model, batch)
     names = [f"layer {depth}, {way}" for depth in (1, 2) for way in ("forward", "backward")]
     assert [layer.name for layer in layers] == names
-    shown = panel(layers, [], spaced=True)
+    shown = panel(layers, [])
     assert re.findall(r'<option value="\d">([^<]+)</option>', shown) == names
     assert layers_of(model_and_batch(spec=SelfAttentionSpec(hidden_size=8), dtype=torch.float32)[0], batch) == []
 
@@ -108,7 +108,7 @@ def test_the_liveliest_units_and_the_first_steps_are_kept():
     assert (layer.size, len(layer.units), layer.steps) == (MOST_UNITS + 9, MOST_UNITS, MOST_STEPS)
     hidden = model.inside(batch)["core.layers.0.0/hidden"][0, :MOST_STEPS].std(0, correction=0)
     assert set(layer.units.tolist()) == set(hidden.argsort(descending=True)[:MOST_UNITS].tolist())
-    shown = panel([layer], [], spaced=True)
+    shown = panel([layer], [])
     assert f"{MOST_UNITS} of {MOST_UNITS + 9} units" in shown
     assert len(shown) < 400_000
 
@@ -116,7 +116,7 @@ def test_the_liveliest_units_and_the_first_steps_are_kept():
 def test_the_script_gets_each_signal_to_a_hundredth():
     model, batch = model_and_batch()
     (layer,) = layers_of(model, batch)
-    shown = panel([layer], [], spaced=True)
+    shown = panel([layer], [])
     (told,) = json.loads(re.search(r'<script type="application/json">(.*?)</script>', shown)[1])["layers"]
     assert told["units"] == layer.units.tolist()
     for name, values in layer.signals.items():
@@ -160,7 +160,7 @@ class Tags(HTMLParser):
 def test_names_of_steps_cannot_become_tags():
     model, batch = model_and_batch()
     names = ["<b>", '"', "&", "</script>", "\u2028"]
-    shown = panel(layers_of(model, batch), names, spaced=True)
+    shown = panel(layers_of(model, batch), names)
     parser = Tags()
     parser.feed(shown)
     assert parser.open == []
