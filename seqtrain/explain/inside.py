@@ -160,7 +160,7 @@ def _drawn(layer: Layer, names: Sequence[str], *, read: bool) -> str:
         memory = layer.signals[layer.memory][0]
         shades = (memory / (np.abs(memory).max() or 1.0)).tolist()
         coloured = words(names[:MOST_WORDS], shades=shades, spaced=spaced, data=' data-shades=""')
-        caption = f"The {layer.memory} of {unit} at each step: <b class=up>above 0</b>, <b class=down>below 0</b>."
+        caption = f"The {layer.memory} of {unit} at each step: <b class='up'>above 0</b>, <b class='down'>below 0</b>."
         pieces.append(f'{coloured}<p class="small">{caption}</p>')
     plots = []
     if gates:

@@ -83,6 +83,7 @@ def assert_alone(page: str) -> None:
     for address in re.findall(r'\s(?:src|href)\s*=\s*"?([^">\s]*)', page):
         assert address.startswith("data:"), address
     assert not re.search(r"@import|url\(|<link|<iframe", page)
+    assert "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-" in page
     assert len(re.findall(r"<script(?! type=.application/json)", page)) == 1
     assert "nan" not in re.findall(r'(?:points|style)="[^"]*(nan|inf)', page)
 
