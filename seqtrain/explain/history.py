@@ -7,7 +7,8 @@ from typing import Any
 
 from seqtrain.explain.charts import Axes, Dot, Line, plot
 from seqtrain.explain.markup import bar, table, text
-from seqtrain.logs.runlog import METRICS, SUMMARY, leaf, number
+from seqtrain.logs.numbers import leaf, number
+from seqtrain.logs.runlog import METRICS, SUMMARY
 
 Points = list[tuple[int, float]]
 

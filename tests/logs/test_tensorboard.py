@@ -21,6 +21,8 @@ from seqtrain.models import RecurrentSpec, build_model
 from seqtrain.picture import Picture, Scores, Sound, Vectors
 from seqtrain.spec import Align, TaskSpec, Values
 
+SAVE = Figure.savefig
+
 
 @pytest.fixture
 def events(tmp_path, monkeypatch):
@@ -28,8 +30,8 @@ def events(tmp_path, monkeypatch):
     # Files of one second are told apart by the writer's count alone, and read by name: 10 comes before 9.
     monkeypatch.setattr(event_file_writer, "_global_uid", event_file_writer.AtomicCounter(0))
 
-    def filled(fill, reader=EventAccumulator, resume_step=None):
-        file = EventFile(tmp_path, resume_step)
+    def filled(fill, reader=EventAccumulator, step=0):
+        file = EventFile(tmp_path, step)
         fill(file)
         file.close()
         found = reader(str(tmp_path / "tensorboard"))
@@ -46,7 +48,7 @@ def test_a_file_that_nothing_was_written_to_is_not_there(tmp_path):
 
 def test_a_resumed_run_forgets_what_came_after_its_step(events):
     events(lambda file: [file.scalars(step, {"train/loss": step}) for step in (1, 2, 3)])
-    found = events(lambda file: file.scalars(3, {"train/loss": 30}), resume_step=2)
+    found = events(lambda file: file.scalars(3, {"train/loss": 30}), step=2)
     assert [(event.step, event.value) for event in found.Scalars("train/loss")] == [(1, 1), (2, 2), (3, 30)]
 
 
@@ -185,3 +187,16 @@ def test_the_options_that_matter_are_those_that_always_do_and_those_typed():
         "trainer.max_epochs": 10,
     }
     assert json.dumps(shown)
+
+
+def test_a_figure_is_drawn_once_for_its_file_and_its_page(events, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        Figure, "savefig", lambda self, file, **options: drawn.append(file) or SAVE(self, file, **options)
+    )
+    picture = Picture("figure", Figure(figsize=(2, 1), dpi=100))
+    _, content = picture.file()
+    (image,) = events(lambda file: file.picture(3, picture)).Images("pictures/figure")
+    assert image.encoded_image_string == content
+    assert (image.width, image.height) == (200, 100)
+    assert len(drawn) == 1
