@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Scores", "Trained", "load", "train"]
 
-_HOMES = {"Scores": "trained", "Trained": "trained", "load": "trained", "train": "cli.from_python"}
+_HOMES = {"Scores": "runs.trained", "Trained": "runs.trained", "load": "runs.trained", "train": "cli.from_python"}
 
 
 def __getattr__(name: str) -> Any:
