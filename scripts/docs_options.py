@@ -14,6 +14,8 @@ from seqtrain.words import summary
 
 CLASSES = {"trainer": "seqtrain.training.trainer_config.TrainerConfig", "decoder": "seqtrain.models.DecoderSpec"}
 """What the options of a group belong to whose words name no class."""
+NAMED = re.compile(r"(Paper|When|Command): ")
+"""What a paragraph of a header begins with, where it says what it is about."""
 
 
 class Option(NamedTuple):
@@ -28,13 +30,14 @@ class Option(NamedTuple):
 def paragraphs(file: Traversable) -> Iterator[str]:
     """The header of a file behind its first line; a paragraph begins where a line names what it is about."""
     lines = itertools.takewhile(lambda line: line.startswith("#"), file.read_text("utf-8").splitlines())
-    said = [line.removeprefix("#").strip() for line in lines if not line.startswith("# @package")]
+    said = [line.removeprefix("#") for line in lines if not line.startswith("# @package")]
     text = ""
     for line in said[1:]:
-        if not line or re.match(r"(Paper|When|Command|Test [\w ]+): ", line):
+        ended = text.startswith("Command: ") and not line.startswith("  ")
+        if ended or not line.strip() or NAMED.match(line.strip()):
             yield from filter(None, [text])
             text = ""
-        text = f"{text} {line}".strip()
+        text = f"{text} {line.strip()}".strip()
     yield from filter(None, [text])
 
 
@@ -68,9 +71,10 @@ def attributes(path: str) -> dict[str, str]:
         elsewhere: dict[str, str] = {}
         for key, lines in re.findall(r"^    (\w+): (.*(?:\n {5,}.*)*)", listed[1] if listed else "", flags=re.M):
             said = " ".join(lines.split())
-            if see := re.match(r"See `(\w+)`", said):
+            if see := re.search(r"See `(\w+)`.*", said):
                 elsewhere = attributes(place) if (place := path_of(see[1])) else {}
-            told = elsewhere.get(key, "") if re.match("See|Likewise", said) else said
+                said = said.removesuffix(see[0]).strip()
+            told = elsewhere.get(key, "") if said in ("", "Likewise.") else said
             found[key] = re.sub(r"\bNone\b", "null", told)
     return found
 
@@ -92,7 +96,7 @@ def meaning(option: Option, path: str) -> str:
     if (other := re.match(r"or (\w+)", option.said)) and other[1] in known:
         return known
     if re.match(r"(?:null|or)\b", option.said):
-        known = re.sub(r"(?:^|[;.,] )null (?:is|takes|splits|leaves|:) [^.;]*", "", known)
+        known = re.sub(r"(?:^|[;.,] )null (?:is|takes|splits|cuts|makes|leaves|:) .*?(?=[;.]\s|$)", "", known)
         return "; ".join(filter(None, [known, option.said]))
     return known
 
@@ -116,6 +120,9 @@ def table_of_options(group: str, file: Traversable) -> str:
 
 
 def about(file: Traversable) -> str:
-    """The header of a file, as text."""
-    named = (re.sub(r"^(Paper|When|Command|Test [\w ]+): ", r"**\1:** ", plain(each)) for each in paragraphs(file))
-    return "\n\n".join([plain(summary(file)), *named]) + "\n"
+    """The header of a file: its summary, and what it says further."""
+    said = [plain(summary(file))]
+    for each in paragraphs(file):
+        command = each.removeprefix("Command: ")
+        said.append(f"```sh\n{command}\n```" if command != each else NAMED.sub(r"**\1:** ", plain(each)))
+    return "\n\n".join(said) + "\n"

@@ -20,7 +20,7 @@ from seqtrain.config import build_word
 from seqtrain.data import DATASETS
 from seqtrain.models import DecoderSpec, ModelSpec, build_model, refusal
 from seqtrain.models.assembler import parts
-from seqtrain.spec import Align, Spelt, Symbols, TaskSpec, Values
+from seqtrain.spec import Spelt, Symbols, TaskSpec, Values
 from seqtrain.tasks import Task
 from seqtrain.words import built_in, summary
 
@@ -144,8 +144,8 @@ Each is changed by `model.OPTION=VALUE`.
 {table_of_options("model", file)}
 ## Parts
 
-As built for a task like `{task}`, with the defaults above and sizes of data made up for this page. The log of a run shows
-the same table for what was really built.
+As built for a task like `{task}`, with the defaults above and sizes of data made up for this page. The log of a run
+shows the same table for what was really built.
 
 | part | | parameters | multiply-adds a step |
 |---|---|---:|---:|
@@ -297,6 +297,8 @@ def on_files(files: Any, config: Any) -> Any:
     return files
 
 
-def on_page_markdown(markdown: str, **_: Any) -> str:
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Fills in the help of the commands, on the page that asks for it."""
+    if page.parent is None:  # it has no neighbours to list
+        page.meta["hide"] = ["navigation"]
     return markdown.replace(HELP, HELP + "\n" + helps()) if HELP in markdown else markdown
