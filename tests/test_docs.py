@@ -20,7 +20,9 @@ PAGES = [REPOSITORY / "README.md", *sorted(DOCS.rglob("*.md"))]
 
 SHIM = """#!/usr/bin/env bash
 case "$1" in
-  -m | *=*) set -- "$@" trainer.max_epochs=1 ; [[ "$*" == *overfit_batches=* ]] || set -- "$@" trainer.limit_batches=2 ;;
+  -m | *=*)
+    [[ "$*" == *overfit_batches=* ]] || set -- "$@" trainer.limit_batches=2
+    set -- "$@" trainer.max_epochs=1 trainer.batch_size=8 model.hidden_size=8 ;;
 esac
 exec {python} -m seqtrain "$@"
 """
@@ -114,11 +116,12 @@ def test_the_commands_of_a_page_run_one_after_the_other(page, tmp_path):
     work.mkdir()
     write_own_files(work)
     env = {**os.environ, "PATH": f"{shim.parent}{os.pathsep}{os.environ['PATH']}"}
-    blocks = re.findall(r"```sh\n(.*?)```", (DOCS / f"{page}.md").read_text("utf-8"), flags=re.S)
+    blocks = re.findall(r"```(sh|python)\n(.*?)```", (DOCS / f"{page}.md").read_text("utf-8"), flags=re.S)
     assert blocks
-    for block in blocks:
+    for kind, block in blocks:
         script = "".join(line + "\n" for line in block.splitlines() if not re.search(LEFT_OUT, line))
-        done = subprocess.run(["bash", "-e", "-c", script], cwd=work, env=env, capture_output=True, text=True)
+        runner = ["bash", "-e", "-c"] if kind == "sh" else [sys.executable, "-c"]
+        done = subprocess.run([*runner, script], cwd=work, env=env, capture_output=True, text=True)
         assert done.returncode == 0, f"{script}{done.stdout}{done.stderr}"
 
 
