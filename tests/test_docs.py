@@ -16,7 +16,7 @@ from seqtrain.words import GROUPS, built_in
 REPOSITORY = Path(__file__).parents[1]
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 DOCS = REPOSITORY / "docs"
-PAGES = [REPOSITORY / "README.md", *sorted(DOCS.rglob("*.md"))]
+PAGES = [*sorted(REPOSITORY.glob("README*.md")), *sorted(DOCS.rglob("*.md"))]
 
 SHIM = """#!/usr/bin/env bash
 case "$1" in
