@@ -2,7 +2,7 @@
 
     python scripts/benchmark_step.py [--data-dir ../shared/data] [--rounds 7]
 
-Each of the two tasks is trained for a block of steps by turns: by the bare loop, and by ours at its defaults
+Each of three cases is trained for a block of steps by turns: by the bare loop, and by ours at its defaults
 (loader, loss, clipping, optimizer, logging, progress). The blocks are interleaved in one process and the median
 counts. The bare loop is what a careful tutorial writes: DataLoader with a collate function,
 pack_padded_sequence for ragged text, AdamW, clipping, and the loss read at every step.
@@ -17,6 +17,7 @@ import resource
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -38,19 +39,38 @@ from seqtrain.tasks import SST2, Sine, Split, Task
 from seqtrain.training.trainer import Trainer
 from seqtrain.training.trainer_config import TrainerConfig
 
-HIDDEN = 64
 BATCH = 64
 BLOCK = 60
+
+
+@dataclass(frozen=True)
+class Case:
+    """What both loops train.
+
+    Attributes:
+        task: SST-2, read by a bidirectional LSTM, or sines, forecast by a GRU.
+        hidden_size: Units of each direction.
+    """
+
+    task: Task
+    hidden_size: int
+
+
+CASES = {
+    "bilstm on sst2": Case(SST2(), 64),
+    "gru on sine": Case(Sine(), 64),
+    "gru of 256 on sine": Case(Sine(), 256),  # some 50 ms a step, beside which the loop should be nothing
+}
 
 
 class BareClassifier(nn.Module):
     """Embedding, packed bidirectional LSTM, last states, linear: the tutorial's sentiment model."""
 
-    def __init__(self, words: int, classes: int) -> None:
+    def __init__(self, words: int, hidden_size: int, classes: int) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(words, HIDDEN, padding_idx=PAD)
-        self.lstm = nn.LSTM(HIDDEN, HIDDEN, batch_first=True, bidirectional=True)
-        self.readout = nn.Linear(2 * HIDDEN, classes)
+        self.embedding = nn.Embedding(words, hidden_size, padding_idx=PAD)
+        self.lstm = nn.LSTM(hidden_size, hidden_size, batch_first=True, bidirectional=True)
+        self.readout = nn.Linear(2 * hidden_size, classes)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         packed = pack_padded_sequence(self.embedding(x), lengths, batch_first=True, enforce_sorted=False)
@@ -61,10 +81,10 @@ class BareClassifier(nn.Module):
 class BareForecaster(nn.Module):
     """GRU, last output, linear to the horizon: the tutorial's forecaster."""
 
-    def __init__(self, features: int, horizon: int) -> None:
+    def __init__(self, features: int, hidden_size: int, horizon: int) -> None:
         super().__init__()
-        self.gru = nn.GRU(features, HIDDEN, batch_first=True)
-        self.readout = nn.Linear(HIDDEN, horizon * features)
+        self.gru = nn.GRU(features, hidden_size, batch_first=True)
+        self.readout = nn.Linear(hidden_size, horizon * features)
         self.shape = (horizon, features)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
@@ -149,18 +169,20 @@ def measure(contestants: dict[str, Iterator[None]], rounds: int) -> dict[str, li
     return times
 
 
-def contestants(task: Task, text: bool, folder: Path) -> dict[str, Iterator[None]]:
-    """The bare loop and ours, on one task."""
+def contestants(case: Case, folder: Path) -> dict[str, Iterator[None]]:
+    """The bare loop and ours, on one case."""
     torch.manual_seed(0)
+    task, hidden_size = case.task, case.hidden_size
+    text = isinstance(task, SST2)
     if text:
-        bare: nn.Module = BareClassifier(task.spec.input.size, task.spec.output.size)
+        bare: nn.Module = BareClassifier(task.spec.input.size, hidden_size, task.spec.output.size)
         loss_of: Callable[[Tensor, Tensor], Tensor] = nn.functional.cross_entropy
     else:
-        bare = BareForecaster(1, task.spec.horizon)
+        bare = BareForecaster(1, hidden_size, task.spec.horizon)
         loss_of = nn.functional.mse_loss
-    cell, bidirectional = ("lstm", True) if text else ("gru", False)
+    cell = "lstm" if text else "gru"
     specs = {
-        f"ours, {kernel}": RecurrentSpec(cell=cell, hidden_size=HIDDEN, bidirectional=bidirectional, kernel=kernel)
+        f"ours, {kernel}": RecurrentSpec(cell=cell, hidden_size=hidden_size, bidirectional=text, kernel=kernel)
         for kernel in ("native", "auto")
     }
     ours = {name: our_steps(task, spec, folder / name) for name, spec in specs.items()}
@@ -174,8 +196,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7, help="blocks of each that count")
     options = parser.parse_args()
 
-    tasks: dict[str, Task] = {"bilstm on sst2": SST2(), "gru on sine": Sine()}
-    table = Table(title=f"milliseconds a step, hidden {HIDDEN}, batch {BATCH}, median of {options.rounds} blocks")
+    table = Table(title=f"milliseconds a step, batch {BATCH}, median of {options.rounds} blocks")
     for column in ("", "process", "loop, kernel", "ms", "to bare", "(quartiles)", "to stock bare"):
         table.add_column(column, justify="left" if column in ("", "process", "loop, kernel") else "right", no_wrap=True)
     stock: dict[str, float] = {}
@@ -183,11 +204,11 @@ def main() -> None:
         for process in ("stock", "tuned"):
             if process == "tuned":
                 tune_allocator()
-            for name, task in tasks.items():
-                task.prepare(options.data_dir, seed=0)
+            for name, case in CASES.items():
+                case.task.prepare(options.data_dir, seed=0)
                 place = Path(folder) / f"{process} {name}"
                 place.mkdir()
-                times = measure(contestants(task, isinstance(task, SST2), place), options.rounds)
+                times = measure(contestants(case, place), options.rounds)
                 before = stock.setdefault(name, statistics.median(times["bare"]))
                 for loop, blocks in times.items():
                     ratios = [block / bare for block, bare in zip(blocks, times["bare"], strict=True)]

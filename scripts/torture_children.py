@@ -208,8 +208,14 @@ def unreadable(run: Path) -> Iterator[str]:
             yield f"{path}: {error}"
 
 
-def differences(run: Path, reference: Path) -> Iterator[str]:
-    """In what two finished runs differ that should be alike bit for bit; times are left out."""
+def differences(run: Path, reference: Path, *, gaps: bool = False) -> Iterator[str]:
+    """In what two finished runs differ that should be alike bit for bit; times are left out.
+
+    Args:
+        run: What was disturbed.
+        reference: What was not.
+        gaps: Whether the run has said that points are missing from TensorBoard's curves.
+    """
     for name in ("last.pt", "best.pt"):
         try:
             found, wanted = (checkpoint.load(folder / "checkpoints" / name) for folder in (run, reference))
@@ -221,7 +227,8 @@ def differences(run: Path, reference: Path) -> Iterator[str]:
                 yield f"{name}: another {part}"
     if rows(run) != rows(reference):
         yield f"metrics.jsonl: {len(rows(run))} rows, not the {len(rows(reference))} of the undisturbed run"
-    if scalars(run) != scalars(reference):
+    found, wanted = scalars(run), scalars(reference)
+    if found != wanted and not (gaps and all(found[name].items() <= wanted[name].items() for name in found)):
         yield "tensorboard: other curves"
     left = [path.name for path in run.rglob("*.tmp")]
     if left:

@@ -35,11 +35,17 @@ ENVIRONMENT = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPER
 """What an OSError says that no fault of ours brings about: a disk that is full, broken or not ours to write."""
 
 
+DEBUG = "SEQTRAIN_DEBUG"
+"""What `--debug` sets in the environment, so that processes that this one starts tell of their errors whole too."""
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command line and returns its exit code; never raises for an error of the user's."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    debug = "--debug" in arguments
-    arguments = [argument for argument in arguments if argument != "--debug"]
+    if "--debug" in arguments:
+        os.environ[DEBUG] = "1"
+        arguments = [argument for argument in arguments if argument != "--debug"]
+    debug = bool(os.environ.get(DEBUG))
     try:
         with one_voice():
             return dispatch(arguments)

@@ -1,29 +1,19 @@
 """What the commands that use a trained model have in common: their options, and how they load it."""
 
 import argparse
-import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
+from seqtrain.cli.parser import Parser
 from seqtrain.errors import ConfigError
-from seqtrain.typos import did_you_mean
 
 if TYPE_CHECKING:
     from seqtrain.runs.trained import Trained
 
 
-class Parser(argparse.ArgumentParser):
-    """A parser whose complaints are errors of one line, like all others, with what was likely meant."""
-
-    def error(self, message: str) -> NoReturn:
-        unknown = re.match(r"unrecognized arguments: (-[^\s=]+)", message)
-        hint = did_you_mean(unknown[1], self._option_string_actions) if unknown else ""
-        raise ConfigError(f"{self.prog.removeprefix('seqtrain ')}: {message}{hint or f'; see {self.prog} --help'}")
-
-
 def parser_of(command: str, description: str) -> Parser:
     """A parser with the run, and how it is loaded."""
-    parser = Parser(prog=f"seqtrain {command}", description=description, allow_abbrev=False)
+    parser = Parser(prog=f"seqtrain {command}", description=description)
     parser.add_argument("run", metavar="RUN", help="a run folder, or `last` for the newest one below outputs")
     parser.add_argument("--checkpoint", choices=["best", "last"], default="best", help="whose weights; default: best")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps; default: auto")

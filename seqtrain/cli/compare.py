@@ -1,10 +1,10 @@
 """`seqtrain compare RUN|FOLDER ...`: a leaderboard of runs."""
 
-import argparse
 import json
 import sys
 from pathlib import Path
 
+from seqtrain.cli.parser import Parser
 from seqtrain.errors import ConfigError
 
 
@@ -37,9 +37,9 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """What the command takes."""
-    whole = argparse.ArgumentParser(
+    whole = Parser(
         prog="seqtrain compare",
         description="Ranks runs by validation, grouped by the options that differ, with mean and spread over seeds.",
     )

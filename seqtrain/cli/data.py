@@ -1,12 +1,12 @@
 """`seqtrain data`: which real data sets are here, and how to get the others."""
 
-import argparse
 import json
 import sys
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from seqtrain.cli.parser import Parser
 from seqtrain.errors import ConfigError
 from seqtrain.typos import did_you_mean
 
@@ -28,13 +28,11 @@ def main(arguments: list[str]) -> int:
     return show(options.data_dir or configured_data_dir(), options.json)
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """What the command takes."""
-    whole = argparse.ArgumentParser(
-        prog="seqtrain data", description="The real data sets: which are here, and how to get the others."
-    )
+    whole = Parser(prog="seqtrain data", description="The real data sets: which are here, and how to get the others.")
     actions = whole.add_subparsers(dest="action", required=True)
-    where = argparse.ArgumentParser(add_help=False)
+    where = Parser(add_help=False)
     where.add_argument(
         "--data-dir", type=Path, metavar="D", help="one folder per data set; by default $SEQTRAIN_DATA, or data here"
     )

@@ -1,12 +1,13 @@
 """`seqtrain doctor`: versions, devices, data, and a self-test of about ten seconds."""
 
-import argparse
 import json
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING
+
+from seqtrain.cli.parser import Parser
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -26,7 +27,7 @@ STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
 def main(arguments: list[str]) -> int:
     """Looks at everything, tells of each thing as it is found, and returns 1 if one keeps runs from working."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="seqtrain doctor",
         description="Looks whether all that a run needs is here, and trains on one batch of two tasks to see.",
         epilog="Exit code: 0, or 1 if something fails.",

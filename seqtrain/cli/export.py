@@ -1,16 +1,16 @@
 """`seqtrain export RUN`: writes a trained model for use elsewhere, and checks what it wrote."""
 
-import argparse
 import json
 import sys
 from pathlib import Path
 
+from seqtrain.cli.parser import Parser
 from seqtrain.export import FORMATS
 
 
 def main(arguments: list[str]) -> int:
     """Exports one run."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="seqtrain export",
         description="Writes a trained model for use elsewhere. Programs are compared with the model, on batches of "
         "many shapes; if they stray from it by more than 1e-5, nothing is written.",

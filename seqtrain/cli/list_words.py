@@ -1,23 +1,28 @@
 """`seqtrain list [GROUP]`: the words that a command line may choose, with one line on each."""
 
-import argparse
 import json
 import sys
 from importlib.resources.abc import Traversable
 from typing import Any
 
+from seqtrain.cli.parser import Parser
 from seqtrain.words import GROUPS, header, summary, words
+
+
+def singular(name: str) -> str:
+    """A group's name, also where it is asked for in the plural."""
+    return name.removesuffix("s")
 
 
 def main(arguments: list[str]) -> int:
     """Prints the words of one group or of all."""
-    parser = argparse.ArgumentParser(
-        prog="seqtrain list", description="Lists the words of each group, with one line on each."
+    parser = Parser(prog="seqtrain list", description="Lists the words of each group, with one line on each.")
+    parser.add_argument(
+        "group", nargs="?", metavar="GROUP", type=singular, choices=GROUPS, help=f"only {', '.join(GROUPS)}"
     )
-    parser.add_argument("group", nargs="?", choices=[group + "s" for group in GROUPS], help="only these")
     parser.add_argument("--json", action="store_true", help="for programs: a list of objects for each group")
     options = parser.parse_args(arguments)
-    groups = [options.group.removesuffix("s")] if options.group else [group for group in GROUPS if words(group)]
+    groups = [options.group] if options.group else [group for group in GROUPS if words(group)]
     if options.json:
         sys.stdout.write(json.dumps({group: objects(group) for group in groups}, indent=2) + "\n")
         return 0

@@ -1,10 +1,10 @@
 """`seqtrain lr_find key=value ...`: which learning rate a configuration should train with."""
 
-import argparse
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seqtrain.cli.parser import Parser
 from seqtrain.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -46,14 +46,13 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """What the command takes besides the keys of a run."""
-    whole = argparse.ArgumentParser(
+    whole = Parser(
         prog="seqtrain lr_find",
         usage="seqtrain lr_find [--min R] [--max R] [--steps N] [--config-dir D] [key=value ...]",
         description="Trains for a few steps at a rising learning rate, and tells which rate to train with.",
         epilog="key=value is what `seqtrain` takes for a run.",
-        allow_abbrev=False,
     )
     whole.add_argument("--min", type=float, default=1e-6, metavar="R", help="the rate to begin with (1e-6)")
     whole.add_argument("--max", type=float, default=1.0, metavar="R", help="the rate to end with (1)")

@@ -1,10 +1,10 @@
 """`seqtrain resume RUN`: goes on with a run where it stopped."""
 
-import argparse
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seqtrain.cli.parser import Parser
 from seqtrain.runs.find import find_run
 
 if TYPE_CHECKING:
@@ -13,14 +13,13 @@ if TYPE_CHECKING:
 
 def main(arguments: list[str]) -> int:
     """Resumes one run; starts it, if it was stopped before its first checkpoint."""
-    parser = argparse.ArgumentParser(
-        prog="seqtrain resume", description="Goes on with a run, or a sweep, as if it had never stopped."
-    )
+    parser = Parser(prog="seqtrain resume", description="Goes on with a run, or a sweep, as if it had never stopped.")
     parser.add_argument("run", metavar="RUN", help="a run's folder or a sweep's, or `last` for the newest run")
     parser.add_argument(
         "overrides",
         metavar="key=value",
         nargs="*",
+        default=[],
         help="what is to be different from now on, like trainer.max_epochs=20; what belongs to what the run has "
         "learned, like its model, can't be",
     )

@@ -32,15 +32,13 @@ class RunLog:
     a progress bar stays below the lines and shows the training loss; elsewhere that is a line as well.
     """
 
-    def __init__(
-        self, folder: Path, console: Console, resume_step: int | None = None, *, tolerant: bool = False
-    ) -> None:
+    def __init__(self, folder: Path, console: Console, step: int = 0, *, tolerant: bool = False) -> None:
         """Opens the files of a run folder.
 
         Args:
             folder: The run folder; it exists.
             console: Where lines and progress go.
-            resume_step: The step a resumed run goes on from: what was recorded past it is cut off.
+            step: Where the run goes on from: what was recorded past it is cut off.
             tolerant: Whether the run goes on when a file can't be written any more.
         """
         self.tolerant = tolerant
@@ -49,12 +47,11 @@ class RunLog:
         self.console = console
         self.progress: StepProgress | None = None
         self.latest: dict[str, float] = {}
-        if resume_step is not None:
-            cut_rows(folder / METRICS, resume_step)
+        cut_rows(folder / METRICS, step)
         self.metrics = Appender(folder / METRICS)
         self.lines = Appender(folder / LOG)
         self.plain = Console(file=cast(IO[str], self.lines), width=120, color_system=None)
-        self.tensorboard = EventFile(folder, resume_step)
+        self.tensorboard = EventFile(folder, step)
 
     def say(self, message: Any) -> None:
         """Prints a line, or anything rich can render, to the terminal and to train.log."""

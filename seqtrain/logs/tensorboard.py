@@ -32,15 +32,15 @@ LONGEST_REASON = 200
 class EventFile:
     """The events of one run, opened when the first is written."""
 
-    def __init__(self, folder: Path, resume_step: int | None = None) -> None:
+    def __init__(self, folder: Path, step: int = 0) -> None:
         """Remembers where to write.
 
         Args:
             folder: The run folder.
-            resume_step: The step a resumed run goes on from: TensorBoard forgets what was recorded past it.
+            step: Where the run goes on from: TensorBoard forgets what was recorded past it.
         """
         self.folder = folder / EVENTS
-        self.purge_step = None if resume_step is None else resume_step + 1
+        self.purge_step = step + 1 if self.folder.exists() else None
 
     @cached_property
     def writer(self) -> "SummaryWriter":

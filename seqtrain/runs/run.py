@@ -149,8 +149,8 @@ def train(
         tolerant = config.trainer.on_save_error == "continue"
         log: RunLog | SilentLog = SilentLog(folder)
         if team.first:
-            resumed_from = None if state is None else state["progress"]["step"]
-            log = stack.enter_context(RunLog(folder, console, resumed_from, tolerant=tolerant))
+            step = 0 if state is None else state["progress"]["step"]
+            log = stack.enter_context(RunLog(folder, console, step, tolerant=tolerant))
         trainer = Trainer(
             one_batch(config.trainer) if config.trainer.dry_run else config.trainer,
             model,

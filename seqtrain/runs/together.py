@@ -1,14 +1,19 @@
 """Runs that ask for several processes: composed and checked once, then trained by processes that read the folder."""
 
+import shutil
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from seqtrain.config import Tree, build_config
 from seqtrain.distributed.launcher import in_team, launch
+from seqtrain.logs.runlog import SUMMARY
 from seqtrain.runs.resuming import changed
 from seqtrain.runs.run import DRY_RUN_DONE, check
 from seqtrain.runs.run_folder import read_finished, read_tree, reserve, write_config
+
+REFUSED = 2
+"""The exit code of a process that was given what can't be used."""
 
 
 def start_together(tree: Tree, overrides: list[str], folder: Path) -> int | None:
@@ -30,7 +35,10 @@ def start_together(tree: Tree, overrides: list[str], folder: Path) -> int | None
     if not config.trainer.dry_run:
         folder = reserve(folder.absolute())
         write_config(folder, config, tree, overrides)
-        return launch(["resume", str(folder)], devices)
+        code = launch(["resume", str(folder)], devices)
+        if code == REFUSED and not (folder / SUMMARY).exists():
+            shutil.rmtree(folder)  # it never came to train, and its reason has been told
+        return code
     with TemporaryDirectory(prefix="seqtrain-") as scratch:
         write_config(Path(scratch), config, tree, overrides)
         code = launch(["resume", scratch], devices)

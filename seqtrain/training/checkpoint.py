@@ -52,22 +52,29 @@ def save(folder: Path, state: Checkpoint, *, best: bool = False, top: list[int] 
         OSError: If it can't be written. What was there before still is.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    new = folder / "new.pt"
     try:
-        with replacing(folder / "new.pt") as file:
+        with replacing(new) as file:
             torch.save({"format": FORMAT, **state}, file)
     except RuntimeError as error:
         # torch's writer complains of its own when the file beneath it can't be written.
         if isinstance(error.__context__, OSError):
             raise error.__context__ from None
         raise
-    if (folder / LAST).exists():
-        duplicate(folder / LAST, folder / PREVIOUS)
-    (folder / "new.pt").replace(folder / LAST)
-    if best:
-        duplicate(folder / LAST, folder / BEST)
     kept = {TOP.format(step=step) for step in top or []}
-    if (name := TOP.format(step=state["progress"]["step"])) in kept:
-        duplicate(folder / LAST, folder / name)
+    name = TOP.format(step=state["progress"]["step"])
+    try:
+        # The run may be cut off at any of these lines: what last.pt says is the best must be there before it.
+        if best:
+            duplicate(new, folder / BEST)
+        if name in kept:
+            duplicate(new, folder / name)
+        if (folder / LAST).exists():
+            duplicate(folder / LAST, folder / PREVIOUS)
+        new.replace(folder / LAST)
+    except OSError:
+        new.unlink(missing_ok=True)  # its room is needed
+        raise
     for path in folder.glob("step-*.pt"):
         if path.name not in kept and re.fullmatch(r"step-\d{8,}\.pt", path.name):
             path.unlink()

@@ -50,8 +50,9 @@ class Evaluator:
 
     def answer(self, batch: Batch, memory: State | None, examples: Examples) -> tuple[Tensor, State | None]:
         """The model's outputs in full precision, and what the next batch of the examples remembers, if they go on."""
+        network = self.model if self.network is None else self.network
         with autocast(self.device, self.precision):
-            outputs, state = (self.network or self.model)(batch, taken_up(memory, len(batch)))
+            outputs, state = network(batch, taken_up(memory, len(batch)))
         return outputs.float(), tuple(part.detach() for part in state) if examples.successive else None
 
     def generate(self, batch: Batch) -> Tensor:

@@ -33,7 +33,7 @@ class Saver:
         self.saved: int | None = None
         self._thread: Thread | None = None
         self._failed: OSError | None = None
-        self._unsaved = False
+        self._unsaved: OSError | None = None
 
     def save(self, state: checkpoint.Checkpoint, *, best: bool, top: list[int]) -> None:
         """Takes a copy of the state and writes it; the state may change as soon as this returns.
@@ -52,7 +52,7 @@ class Saver:
     @property
     def unsaved(self) -> bool:
         """Whether the latest checkpoint that was to be written couldn't be."""
-        return self._unsaved
+        return self._unsaved is not None
 
     @property
     def busy(self) -> bool:
@@ -71,18 +71,31 @@ class Saver:
         failed, self._failed = self._failed, None
         if failed is None:
             return
-        self._unsaved = True
+        self._unsaved = failed
         kept = f"the last one is of step {self.saved}" if self.saved else "none was written before"
         message = f"no checkpoint could be written to {self.folder} ({failed.strerror or failed}); {kept}"
         if self.warn is None:
             raise TrainingError(f"{message}. Make room and resume, or go on without by trainer.on_save_error=continue")
         self.warn(message)
 
+    def best(self) -> checkpoint.Checkpoint:
+        """The best checkpoint that was written.
+
+        Raises:
+            CheckpointError: If it is missing or damaged.
+            TrainingError: If it is missing because it couldn't be written.
+        """
+        path = self.folder / checkpoint.BEST
+        if self._unsaved is not None and not path.exists():
+            reason = self._unsaved.strerror or self._unsaved
+            raise TrainingError(f"nothing was tested: {path} couldn't be written ({reason}). Make room and resume")
+        return checkpoint.load(path)
+
     def _write(self, state: checkpoint.Checkpoint, best: bool, top: list[int]) -> None:
         try:
             checkpoint.save(self.folder, state, best=best, top=top)
             self.saved = state["progress"]["step"]
-            self._unsaved = False
+            self._unsaved = None
         except OSError as error:
             self._failed = error
         except Exception as error:  # a fault of ours must not die with the thread

@@ -391,13 +391,14 @@ class Trainer:
 
         Raises:
             CheckpointError: If there is none, or it isn't of this model.
+            TrainingError: If there is none because it couldn't be written.
         """
         self.saver.wait()
-        path = self.saver.folder / checkpoint.BEST
-        state = self.team.tell(lambda: checkpoint.load(path))
+        state = self.team.tell(self.saver.best)
         if (step := state["progress"]["step"]) != self.progress.best_step:
             self.log.warn(f"the best checkpoint couldn't be written; what is tested is the best before, of step {step}")
         try:
             self.stepper.keep(state["model"])
         except RuntimeError as error:
+            path = self.saver.folder / checkpoint.BEST
             raise CheckpointError(f"{path}: of another model ({' '.join(str(error).split())})") from error

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from seqtrain.cli import main
+from seqtrain.cli import COMMANDS, main
 
 MISTAKES = {
     "model=bilsm": "model=bilsm: no such model; did you mean bilstm? Choose from ",
@@ -115,5 +115,31 @@ def test_debug_shows_the_traceback(tmp_path, monkeypatch):
     from seqtrain.errors import ConfigError
 
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SEQTRAIN_DEBUG", "")
     with pytest.raises(ConfigError):
         main(["model=bilsm", "--debug"])
+    with pytest.raises(ConfigError):
+        main(["model=bilsm"])  # as a process that the first one started would
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if command != "train"])
+def test_an_unknown_option_is_one_line_in_every_command(command, tmp_path, monkeypatch, capsys):
+    given = {"export": ["last"], "data": ["list"], "predict": ["last", "-"]}.get(command, [])
+    assert "seqtrain " + command in refusals([command, *given, "--no-such-option"], tmp_path, monkeypatch, capsys)
+
+
+@pytest.mark.parametrize(("asked", "meant"), [(["list", "modl"], "model"), (["data", "fetsh"], "fetch")])
+def test_a_misspelt_choice_is_answered_with_what_was_meant(asked, meant, tmp_path, monkeypatch, capsys):
+    assert f"did you mean {meant}?" in refusals(asked, tmp_path, monkeypatch, capsys)
+
+
+def test_resuming_asks_for_a_run_alone(tmp_path, monkeypatch, capsys):
+    assert "required: RUN;" in refusals(["resume"], tmp_path, monkeypatch, capsys)
+
+
+def test_words_are_listed_for_a_group_in_singular_or_plural(capsys):
+    assert main(["list", "optimizer"]) == 0
+    singular = capsys.readouterr().out
+    assert main(["list", "optimizers"]) == 0
+    assert capsys.readouterr().out == singular
+    assert "adamw" in singular

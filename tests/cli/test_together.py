@@ -162,3 +162,12 @@ def test_processes_without_their_launcher_save_and_end(tmp_path):
 def test_a_finished_run_is_shown_once(alone, tmp_path):
     done = run([*TORCHRUN, "-m", "seqtrain", "resume", str(alone)], tmp_path)
     assert done.stdout.count("finished (max_epochs)") == 1
+
+
+def test_data_that_cannot_be_read_leaves_no_folder(tmp_path):
+    (tmp_path / "a.csv").write_text("hour,load\n1,2\n")
+    several = [*SEQTRAIN, "model=gru", "task=series", "task.path=a.csv", "device=cpu", "trainer.devices=2"]
+    (error,) = run([*several, "run_dir=./run"], tmp_path, expect=2).stderr.splitlines()
+    assert "a.csv" in error
+    assert {path.name for path in tmp_path.iterdir()} == {"a.csv"}
+    assert "Traceback" in run([*several, "run_dir=./run", "--debug"], tmp_path, expect=1).stderr

@@ -179,3 +179,27 @@ def test_a_sweep_makes_a_run_folder_for_each_job_and_goes_on_past_a_failure(tmp_
     assert runs == ["0-sine-rnn", "1-sine-rnn", "2-sine-gru", "3-sine-gru"]
     assert [summary(sweep / run)["status"] for run in runs] == ["failed", "finished", "failed", "finished"]
     assert "2 of 4 jobs failed" in done.stderr
+
+
+TRACED = """
+import sys
+from functools import partial
+import torch
+
+torch.compile = partial(torch.compile, backend="eager")  # the model is traced whole; no C compiler is asked
+from seqtrain.cli import main
+
+sys.exit(main())
+"""
+
+
+@pytest.mark.slow
+def test_what_torch_compiles_trains_as_the_model_does(tmp_path):
+    options = [*SINE, *SMALL, "trainer.max_steps=4", "model.dropout=0"]
+    seqtrain(*options, "run_dir=./plain", cwd=tmp_path)
+    compiled = [*options, "trainer.compile=true", "run_dir=./compiled"]
+    done = subprocess.run(
+        [sys.executable, "-c", TRACED, *compiled], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    torch.testing.assert_close(weights(tmp_path / "compiled"), weights(tmp_path / "plain"))

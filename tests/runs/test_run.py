@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from rich.console import Console
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from seqtrain.config import build_config
 from seqtrain.errors import CheckpointError, ConfigError, TrainingError
@@ -51,6 +52,14 @@ def same(one: Path, other: Path) -> bool:
 
 def steps(folder: Path) -> list[int]:
     return [json.loads(line)["step"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_the_allocator_is_tuned_unless_it_is_to_be_left_alone(train, monkeypatch):
+    tuned = []
+    monkeypatch.setattr(run, "tune_allocator", lambda: tuned.append(True))
+    train("tuned", "trainer.dry_run=true")
+    train("stock", "trainer.dry_run=true", "trainer.tune_allocator=false")
+    assert len(tuned) == 1
 
 
 def test_a_dry_run_tries_everything_and_keeps_nothing(train, tmp_path, console):
@@ -184,9 +193,24 @@ def test_a_run_can_go_on_without_a_disk(train, monkeypatch, console):
 
 def test_a_run_that_never_had_a_disk_does_not_pass_for_finished(train, monkeypatch, tmp_path):
     fail_to_save(monkeypatch, after=0)
-    with pytest.raises(CheckpointError, match=r"best\.pt: no such checkpoint"):
+    reason = r"nothing was tested: .*best\.pt couldn't be written \(No space left on device\)"
+    with pytest.raises(TrainingError, match=reason):
         train("run", "trainer.max_epochs=4", "trainer.on_save_error=continue")
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["status"] == "failed"
+
+
+def test_a_run_that_begins_anew_forgets_what_it_had_recorded(train, monkeypatch, tmp_path, console):
+    fail_to_save(monkeypatch, after=0)
+    with pytest.raises(TrainingError, match="No space left"):
+        train("run", "trainer.max_epochs=4")
+    monkeypatch.undo()
+    assert steps(tmp_path / "run")
+    resume(tmp_path / "run", console)
+    whole = train("whole", "trainer.max_epochs=4")
+    assert steps(tmp_path / "run") == steps(whole.folder)
+    curves = [EventAccumulator(str(tmp_path / name / "tensorboard")).Reload() for name in ("run", "whole")]
+    one, other = ([event.step for event in curve.Scalars("train/loss")] for curve in curves)
+    assert one == other
 
 
 def test_a_best_checkpoint_of_another_model_is_refused(train, console):

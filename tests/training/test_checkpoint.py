@@ -3,6 +3,7 @@ import io
 import os
 import pickle
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -148,6 +149,26 @@ def test_a_full_disk_leaves_what_was_there(tmp_path, monkeypatch):
         checkpoint.save(tmp_path, state_at(2), best=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["best.pt", "last.pt"]
     assert checkpoint.load(tmp_path / checkpoint.LAST)["progress"]["step"] == 1
+
+
+@pytest.mark.parametrize("renames", range(5))
+def test_the_last_checkpoint_never_names_a_best_that_is_not_there(tmp_path, monkeypatch, renames):
+    checkpoint.save(tmp_path, state_at(1), best=True)
+    replace, done = Path.replace, []
+
+    def full(path, target):
+        done.append(target)
+        if len(done) > renames:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        replace(path, target)
+
+    monkeypatch.setattr("pathlib.Path.replace", full)
+    with suppress(OSError):
+        checkpoint.save(tmp_path, state_at(2), best=True)
+    last, best = (checkpoint.load(tmp_path / name)["progress"]["step"] for name in (checkpoint.LAST, checkpoint.BEST))
+    assert last == (2 if renames >= 4 else 1)
+    assert best >= last
+    assert not (tmp_path / "new.pt").exists()
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
