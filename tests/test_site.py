@@ -15,7 +15,7 @@ from docs_options import options_of
 from docs_pages import LISTS, PAGED, pages
 
 from seqtrain.cli import main
-from seqtrain.words import built_in
+from seqtrain.words import GROUPS, built_in
 
 REPOSITORY = Path(__file__).parents[1]
 WIDE = """
@@ -44,6 +44,10 @@ def site(tmp_path_factory) -> Path:
     done = subprocess.run(build, cwd=REPOSITORY, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
+
+
+def test_every_group_of_words_has_its_pages():
+    assert {*PAGED, *LISTS, "experiment"} == set(GROUPS)
 
 
 def test_every_option_of_every_word_is_told(written):
