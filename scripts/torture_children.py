@@ -248,9 +248,9 @@ def same(one: Any, other: Any) -> bool:
 
 def rows(run: Path) -> list[dict[str, Any]]:
     """What metrics.jsonl holds, without times."""
-    timed = ("seconds", "train/examples_per_second")
+    timed = ("seconds", "_per_second")
     lines = (run / "metrics.jsonl").read_text().splitlines()
-    return [{key: value for key, value in json.loads(line).items() if key not in timed} for line in lines]
+    return [{key: value for key, value in json.loads(line).items() if not key.endswith(timed)} for line in lines]
 
 
 def scalars(run: Path) -> dict[str, dict[int, float]]:

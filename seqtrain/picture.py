@@ -4,6 +4,7 @@ import io
 import wave
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -75,6 +76,11 @@ class Picture:
         """Whether a file can show it; the others need TensorBoard."""
         return not isinstance(self.content, Scores | Vectors)
 
+    @cached_property
+    def png(self) -> bytes:
+        """A figure as PNG, drawn once: that takes longer than all else that is done with it."""
+        return _png(cast("Figure", self.content))
+
     def file(self) -> tuple[str, bytes]:
         """The name and content of a file that shows it: PNG, GIF, Markdown or WAV."""
         assert self.has_file, "asked before"
@@ -86,7 +92,7 @@ class Picture:
             case Sound():
                 return f"{self.name}.wav", _wav(self.content)
             case _:
-                return f"{self.name}.png", _png(cast("Figure", self.content))
+                return f"{self.name}.png", self.png
 
 
 def gif(frames: Film) -> bytes:

@@ -44,7 +44,9 @@ MAY_IMPORT = {
     "runs/leaderboard": {"runs.compare"},
     "runs/find": {"errors"},
     "sweeps": {"sweeps", "distributed.launcher", "errors", "files", "limits", "signals"}
-    | {"runs.compare", "runs.leaderboard"},
+    | {"logs.bar", "logs.numbers", "runs.compare", "runs.leaderboard"},
+    "logs/numbers": set(),
+    "logs/bar": {"logs.numbers"},
     "export": LEAVES | {"export", "files", "models", "runs.run_folder", "runs.trained"},
 }
 

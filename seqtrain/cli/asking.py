@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqtrain.cli.parser import Parser
-from seqtrain.errors import ConfigError
+from seqtrain.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from seqtrain.runs.trained import Trained
@@ -55,11 +55,20 @@ def _option(text: str) -> tuple[str, Any]:
 
 
 def source_of(name: str, layout: str | None) -> Any:
-    """A file by its name, or standard input for `-`."""
+    """A file by its name, or standard input for `-`.
+
+    Raises:
+        DataError: If standard input is empty.
+    """
+    import io
     import sys
 
     from seqtrain.tasks.given import Source
 
     if name == "-":
+        if sys.stdin.isatty():
+            sys.stderr.write("reading from the terminal, line by line; Ctrl-D ends it\n")
+        elif isinstance(sys.stdin.buffer, io.BufferedReader) and not sys.stdin.buffer.peek(1):
+            raise DataError("standard input: is empty; name a FILE, or send something")
         return Source(Path("standard input"), sys.stdin.buffer, layout)  # type: ignore[arg-type]  # io's own class
     return Source(Path(name), None, layout)

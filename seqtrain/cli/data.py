@@ -10,6 +10,8 @@ from seqtrain.cli.parser import Parser
 from seqtrain.errors import ConfigError
 from seqtrain.typos import did_you_mean
 
+WIDE = 90
+"""Columns from which on there is room for licences, which --json tells too."""
 ACTIONS = ("list", "fetch", "clear-cache")
 
 
@@ -96,17 +98,21 @@ def show(data_dir: Path, as_json: bool) -> int:
     from rich.console import Console
     from rich.filesize import decimal
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(box=None, header_style="bold")
+    console = Console()
+    wide = console.width >= WIDE
+    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("name", style="cyan", no_wrap=True)
     table.add_column("here", no_wrap=True)
     table.add_column("size", justify="right", no_wrap=True)
     table.add_column("what it is", ratio=1)
-    table.add_column("licence", max_width=16)
+    if wide:
+        table.add_column("licence", no_wrap=True)
     for each in objects(data_dir):
-        here = "yes" if each["present"] else "no"
-        table.add_row(each["name"], here, decimal(each["size_bytes"]), each["summary"], each["licence"])
-    console = Console()
+        here = Text("yes", "green") if each["present"] else Text("no", "dim")
+        cells = (each["name"], here, decimal(each["size_bytes"]), each["summary"], each["licence"])
+        table.add_row(*cells[: None if wide else -1])
     console.print(table)
     console.print(f"data in {data_dir}; cache in {cache_folder()}: {decimal(cache_size())}", soft_wrap=True)
     return 0

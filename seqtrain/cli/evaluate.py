@@ -68,7 +68,7 @@ def tables(scores: "Scores") -> "list[Table]":
     """The metrics, and the classes if there are any."""
     from rich.table import Table
 
-    from seqtrain.logs.runlog import number
+    from seqtrain.logs.numbers import number
 
     metrics = Table(box=None, show_header=False, pad_edge=False)
     metrics.add_column(style="bold")

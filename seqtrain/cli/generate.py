@@ -35,13 +35,14 @@ def main(arguments: list[str]) -> int:
     if options.prompt and options.file:
         raise ConfigError("--prompt: instead of FILE; give one of them")
     trained = generator(options)
+    trained.check_goes_on()
     check_outputs(trained, options.output)
     texts: dict[Path, str] = dict.fromkeys([path for path in options.output if path.suffix in TEXTS], "")
     for number, (given, record) in enumerate(answers(trained, options), 1):
         if options.json:
             sys.stdout.write(json_line(with_films(record, Path(), number)))
         elif not trained.writes:
-            show(given, record, number, options.output)
+            show(given, record, number, options.output, own=not (options.prompt or options.file))
         sys.stdout.flush()
         for path in texts:
             texts[path] += TEXTS[path.suffix](record)
@@ -116,14 +117,18 @@ def answers(trained: "Trained", options: Namespace) -> "Iterator[tuple[Given, di
         yield given, {**given.told, "prompt": given.value, "text": "".join(said)}
 
 
-def show(given: "Given", record: dict[str, Any], number: int, outputs: list[Path]) -> None:
-    """Prints one answer: a translation, rows as a table (as CSV where nobody looks), or where a film is put."""
+def show(given: "Given", record: dict[str, Any], number: int, outputs: list[Path], *, own: bool) -> None:
+    """Prints one answer: a translation, rows as a table (as CSV where nobody looks), or where a film is put.
+
+    A translation stands behind its text, where that is the run's `own`.
+    """
     rows = record.get("forecast")
     if "frames" in record:
         files = ", ".join(str(numbered(path, number)) for path in outputs or [FILM])
         sys.stdout.write(f"{given.place}: {len(record['frames'])} frames in {files}\n")
     elif rows is None:
-        sys.stdout.write(record["translation"] + "\n")
+        told = f"{given.value} -> " if own else ""
+        sys.stdout.write(f"{told}{record['translation']}\n")
     elif sys.stdout.isatty():
         from rich.console import Console
 
@@ -136,7 +141,7 @@ def table_of(rows: list[dict[str, Any]]) -> Any:
     """Rows as a table."""
     from rich.table import Table
 
-    from seqtrain.logs.runlog import number
+    from seqtrain.logs.numbers import number
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for name in rows[0]:

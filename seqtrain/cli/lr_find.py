@@ -36,13 +36,18 @@ def main(arguments: list[str]) -> int:
 
     from seqtrain.config import build_config
     from seqtrain.runs.lr_find import Range, find_lr
+    from seqtrain.runs.report import framed
 
     console = Console()
     rates = Range(minimum=options.min, maximum=options.max, steps=options.steps)
-    found = find_lr(build_config(run.tree), rates, run.run_dir, console)
-    console.print(table(found))
+    config = build_config(run.tree)
+    title = f"{config.model_name} on {config.task_name}"
+    console.print(f"{title}: {rates.steps} steps, rate {rates.minimum:g} to {rates.maximum:g}", highlight=False)
+    found = find_lr(config, rates, run.run_dir, console)
+    console.print(framed(table(found), "learning rate", "green"))
     flag = [] if options.config_dir is None else ["--config-dir", str(options.config_dir)]
-    console.print(command(found, [*flag, *overrides]), style="bold", highlight=False, soft_wrap=True)
+    # Below the panel and never broken, to be copied.
+    console.print(command(found, [*flag, *overrides]), style="cyan", highlight=False, soft_wrap=True)
     return 0
 
 
@@ -63,16 +68,12 @@ def parser() -> Parser:
 
 def table(found: "Found") -> "Table":
     """What was tried and what it came to."""
-    from rich.table import Table
-
-    from seqtrain.logs.runlog import number
+    from seqtrain.logs.numbers import number
     from seqtrain.runs.lr_find import PLOT
-    from seqtrain.runs.report import shown
+    from seqtrain.runs.report import facts_table, shown
 
     rates, smoothed = found.curve.rates, found.curve.smoothed
-    rows = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    rows.add_column(style="dim")
-    rows.add_column()
+    rows = facts_table()
     rows.add_row("tried", f"{len(rates)} steps, rate {rates[0]:.2g} to {rates[-1]:.2g}")
     least = int(smoothed.argmin())
     rows.add_row("loss", f"{number(smoothed[0])} at first, least {number(smoothed[least])} at rate {rates[least]:.2g}")

@@ -138,7 +138,8 @@ def run_crew(manifest: Manifest, source: Source, crew: Crew, console: "Console")
 
     done = sum(job.status in ("finished", "pruned") for job in manifest.jobs)
     told = f"{source.total} job{'s' * (source.total != 1)}" + (f", {done} of them done" if done else "")
-    console.print(f"{told}, {crew.describe()}; sweep {shown(manifest.folder)}", highlight=False, soft_wrap=True)
+    line = f"{told}, {crew.describe()}; sweep {shown(manifest.folder)}"
+    console.print(line, highlight=False, soft_wrap=not console.is_terminal)
     return run_jobs(manifest, source, crew, console)
 
 
@@ -190,12 +191,12 @@ def finish(manifest: Manifest, signal: str | None, console: "Console") -> int:
     folder = shown(manifest.folder)
     left = [job for job in manifest.jobs if job.status not in ("finished", "pruned")]
     if signal is not None:
-        console.print(f"go on with: seqtrain resume {folder}", highlight=False, soft_wrap=True)
+        console.print(f"go on  [cyan]seqtrain resume {folder}[/]", highlight=False, soft_wrap=True)
         return 128 + signals.Signals[signal]
-    console.print(f"look at the curves with: tensorboard --logdir {folder}", highlight=False, soft_wrap=True)
+    console.print(f"look   [cyan]tensorboard --logdir {folder}[/]", highlight=False, soft_wrap=True)
     if not left:
         return 0
-    told = "; ".join(f"{job.folder} ({job.reason or job.status})" for job in left)
+    told = ", ".join(job.folder for job in left)
     what = "failed" if all(job.status == "failed" for job in left) else "didn't finish"
     sys.stderr.write(
         f"seqtrain: {len(left)} of {len(manifest.jobs)} jobs {what}: {told}; "

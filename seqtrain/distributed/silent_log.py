@@ -1,6 +1,7 @@
 """What the processes tell that leave it to the first one of a run to tell: nothing."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,10 @@ class SilentLog:
 
     def stop_progress(self) -> None:
         """Takes nothing away."""
+
+    def doing(self, what: str) -> AbstractContextManager[None]:  # as RunLog's
+        """Says nothing of what is done."""
+        return nullcontext()
 
     def summary(self, content: dict[str, Any]) -> None:
         """Writes nothing."""

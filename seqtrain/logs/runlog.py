@@ -2,21 +2,20 @@
 
 import json
 import math
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, cast
 
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console
 from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
 from rich.text import Text
 
 from seqtrain.errors import TrainingError
 from seqtrain.files import Appender, write_atomically
+from seqtrain.logs.bar import StepProgress
+from seqtrain.logs.numbers import number
 from seqtrain.logs.tensorboard import EventFile
 from seqtrain.logs.watch import Watched
 from seqtrain.picture import Picture
@@ -65,10 +64,10 @@ class RunLog:
 
     def scalars(self, step: int, epoch: float, seconds: float, values: dict[str, float]) -> None:
         """Records values, by names like `train/loss`, after a step."""
-        self.latest |= values
-        told = (f"{name} {number(value)}" for name, value in values.items())
-        pieces = [f"step {step:>6}", f"epoch {epoch:6.2f}", *told]
-        line = "  ".join(pieces)
+        self.latest.update(values)
+        told = (f"{name} {number(value):<6}" for name, value in values.items())
+        pieces = [f"step {step:>5}", f"epoch {epoch:5.2f}", *told]
+        line = "  ".join(pieces).rstrip()
         with self.writing():
             self.keep(step, epoch, seconds, values)
             self.plain.print(line, highlight=False, soft_wrap=True)
@@ -132,12 +131,24 @@ class RunLog:
     def start_progress(self, step: int, total_steps: int | None, shown: Sequence[str]) -> None:
         """Shows a bar from here to the end, with the latest of these values, where the console is a terminal."""
         if self.console.is_interactive:  # a terminal, and one that can move its cursor
-            self.progress = StepProgress(self, step, total_steps, shown)
+            self.progress = StepProgress(self.console, step, total_steps, shown, self.latest)
 
     def advance(self, step: int) -> None:
         """Moves the bar; costs a comparison, since the bar is drawn only a few times a second."""
         if self.progress is not None:
             self.progress.advance(step)
+
+    @contextmanager
+    def doing(self, what: str) -> Iterator[None]:
+        """A block that takes a while and isn't training: says on a terminal what is done, as long as it is."""
+        if self.progress is not None:
+            with self.progress.aside(what):
+                yield
+        elif self.console.is_interactive:
+            with Live(Text(what, "dim"), console=self.console, auto_refresh=False, transient=True):
+                yield
+        else:
+            yield
 
     def summary(self, content: dict[str, Any]) -> None:
         """Writes summary.json, whole or not at all."""
@@ -171,90 +182,6 @@ class RunLog:
             self.console.print(Text(lost, "yellow"))
 
 
-class StepProgress:
-    """A bar with the step, some of the latest values, the speed and the time that is left, in one line of any width."""
-
-    seconds_between_draws = 0.25
-    speed = "train/examples_per_second"
-
-    def __init__(self, log: RunLog, step: int, total_steps: int | None, shown: Sequence[str]) -> None:
-        self.log = log
-        self.shown = shown
-        self.start = (time.perf_counter(), step)
-        self.next_draw = 0.0
-        self.line = BarLine(total_steps)
-        # The loop draws the bar itself: a drawing thread would take the interpreter from it mid-step.
-        self.bar = Live(self.line, console=log.console, auto_refresh=False, transient=True, vertical_overflow="crop")
-        self.advance(step)
-        self.next_draw = 0.0
-        self.bar.start(refresh=True)
-
-    def advance(self, step: int) -> None:
-        """Redraws the bar if the last drawing is old enough."""
-        now = time.perf_counter()
-        if now < self.next_draw:
-            return
-        self.next_draw = now + self.seconds_between_draws
-        seconds, steps, latest = now - self.start[0], step - self.start[1], self.log.latest
-        pieces = {name: f"{leaf(name)} {number(latest[name])}" for name in self.shown if name in latest}
-        if steps and seconds > 0:
-            pieces["pace"] = f"{steps / seconds:.1f} steps/s"
-        if self.speed in latest:
-            pieces["speed"] = f"{brief(latest[self.speed])} examples/s"
-        if self.line.total is not None and steps:
-            pieces["left"] = f"{clock((self.line.total - step) * seconds / steps)} left"
-        self.line.show(step, pieces)
-        if self.bar.is_started:
-            self.bar.refresh()
-
-    def close(self) -> None:
-        """Leaves the terminal as it was."""
-        self.bar.stop()
-
-
-class BarLine:
-    """`12/100 ━━━━━ loss 0.31  8.2 steps/s  0:10 left`: as many of the pieces as the width allows.
-
-    A piece keeps the most columns that it ever took, so that none comes and goes, or moves, as numbers change.
-    """
-
-    least_bar = 8
-
-    def __init__(self, total: int | None) -> None:
-        self.total = total
-        self.step = 0
-        self.pieces: dict[str, str] = {}
-        self.columns: dict[str, int] = {}
-
-    def show(self, step: int, pieces: dict[str, str]) -> None:
-        """What the next drawing shows: the pieces in their order, of which the last matters most, then the first."""
-        self.step, self.pieces = step, pieces
-        for name, text in pieces.items():
-            self.columns[name] = max(self.columns.get(name, 0), len(text))
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        total = "" if self.total is None else f"/{self.total}"
-        count = f"{self.step:>{len(total) - 1}}{total}" if total else str(self.step)
-        free = options.max_width - 1 - len(count) - 1 - self.least_bar  # the last column stays free: some would wrap
-        kept = set()
-        for name in [*list(self.pieces)[-1:], *list(self.pieces)[:-1]]:
-            if free >= self.columns[name] + 2:
-                kept.add(name)
-                free -= self.columns[name] + 2
-        done = None if self.total is None else self.step / max(self.total, 1)
-        line = Table.grid(padding=0)
-        line.add_row(
-            Text(f"{count} "),
-            ProgressBar(total=None if done is None else 1.0, completed=done or 0, width=self.least_bar + free),
-            *(
-                Text(f"  {text:>{self.columns[name]}}", "dim" if name in ("pace", "speed", "left") else "")
-                for name, text in self.pieces.items()
-                if name in kept
-            ),
-        )
-        yield line
-
-
 def cut_rows(path: Path, step: int) -> None:
     """Removes from a JSON-lines file what a resumed run repeats: rows past a step, of the test, or cut short."""
     if not path.exists():
@@ -279,38 +206,12 @@ def finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def number(value: float) -> str:
-    """A value in four significant digits."""
-    return f"{value:.4g}" if value == 0 or abs(value) < 1000 else f"{value:.0f}"
-
-
-def brief(value: float) -> str:
-    """A count in three digits: 950, 1.2k, 48k, 3.1M."""
-    for unit in ("", "k", "M"):
-        if value < 1000 or unit == "M":
-            break
-        value /= 1000
-    return f"{value:.1f}{unit}" if unit and value < 10 else f"{value:.0f}{unit}"
-
-
 def packed(pieces: Iterable[str], width: int) -> str:
     """Pieces two spaces apart, none broken, in lines of this many columns; all but the first line are set in."""
     lines: list[str] = []
     for piece in pieces:
-        if lines and len(lines[-1]) + 2 + len(piece) <= width:
+        if lines and len(lines[-1]) + 2 + len(piece.rstrip()) <= width:
             lines[-1] += f"  {piece}"
         else:
             lines.append(f"  {piece}" if lines else piece)
-    return "\n".join(lines)
-
-
-def clock(seconds: float) -> str:
-    """A duration as 1:23:45, or 23:45 below an hour."""
-    minutes, second = divmod(round(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
-
-
-def leaf(name: str) -> str:
-    """A value's name without what it is of: `loss` of `train/loss`."""
-    return name.rpartition("/")[2]
+    return "\n".join(line.rstrip() for line in lines)

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import struct
 import threading
 import warnings
 from collections.abc import Iterable
@@ -17,7 +18,7 @@ from seqtrain.batch import Batch
 from seqtrain.logs.histogram import Histogram
 from seqtrain.logs.hyperparameters import Value
 from seqtrain.model import Model
-from seqtrain.picture import Film, Picture, Scores, Sound, Vectors, gif
+from seqtrain.picture import Picture, Scores, Sound, Vectors, gif
 
 if TYPE_CHECKING:
     from tensorboard.compat.proto.summary_pb2 import Summary
@@ -88,7 +89,8 @@ class EventFile:
             case str():
                 self.writer.add_text(name, content, step)
             case np.ndarray():
-                self._film(step, name, content)
+                _, height, width = content.shape
+                self._image(step, name, gif(content), height, width)  # in place of an image, as browsers show both
             case Sound():
                 self.writer.add_audio(name, content.samples.clip(-1, 1)[None], step, content.rate_hz)
             case Scores():
@@ -96,14 +98,14 @@ class EventFile:
             case Vectors():
                 keep_vectors(self.folder, picture.name, content)
             case _:
-                self.writer.add_figure(name, content, step)
+                width, height = struct.unpack(">II", picture.png[16:24])  # where every PNG has them
+                self._image(step, name, picture.png, height, width)
 
-    def _film(self, step: int, name: str, frames: Film) -> None:
-        """A GIF in place of an image, as browsers show both."""
+    def _image(self, step: int, name: str, encoded: bytes, height: int, width: int) -> None:
+        """An image that is encoded already; the writer's own methods would draw a figure once more."""
         from tensorboard.compat.proto.summary_pb2 import Summary
 
-        _, height, width = frames.shape
-        image = Summary.Image(height=height, width=width, colorspace=1, encoded_image_string=gif(frames))
+        image = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=encoded)
         self._add(Summary(value=[Summary.Value(tag=name, image=image)]), step)
 
     def hyperparameters(self, values: dict[str, Value], metrics: Iterable[str]) -> None:

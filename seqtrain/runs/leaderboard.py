@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from seqtrain.runs.compare import Comparison, Group, Run, Score, curve
@@ -21,6 +22,9 @@ SPLITS = ("val", "test")
 
 COLOURS = ("#1f6f8b", "#d1495b", "#edae49", "#5a9367", "#7d5ba6", "#2e4057", "#f08a5d", "#8d99ae", "#a3b18a", "#b56576")
 """Of the curves, the best group first."""
+
+LONGEST_REASON = 120
+"""Characters on the terminal of why a run isn't counted; the run's summary has all of it."""
 
 INK, FAINT = "#20303c", "#c9d3da"
 
@@ -40,7 +44,8 @@ def show(found: Comparison, console: "Console", splits: Sequence[str] = SPLITS) 
     else:
         console.print("no run has finished yet")
     for line in unfinished(found):
-        console.print(f"not counted: {line}", markup=False, highlight=False, soft_wrap=True)
+        told = shorten(f"not counted: {line}", LONGEST_REASON, placeholder=" ...")
+        console.print(told, markup=False, highlight=False, soft_wrap=not console.is_terminal)
 
 
 def table(found: Comparison, splits: Sequence[str] = SPLITS, left_out: Sequence[str] = ()) -> "Table":
@@ -81,7 +86,9 @@ def markdown(found: Comparison, splits: Sequence[str] = SPLITS) -> str:
         f"Ranked by `val/{found.metric}`, {arrow} is better; mean ± sample standard deviation.",
         "",
     ]
-    lines += [pipes(header(found, splits)), "|" + "---|" * len(header(found, splits))]
+    names = header(found, splits)
+    left = {*range(len(found.columns)), len(names) - 1}
+    lines += [pipes(names), "|" + "".join("---|" if place in left else "---:|" for place in range(len(names)))]
     lines += [pipes(cells) for cells in rows(found, splits)]
     if found.unfinished:
         lines += ["", "Not counted:", "", *(f"- {line}" for line in unfinished(found))]
@@ -271,7 +278,8 @@ def png(found: Comparison) -> bytes:
 
 def label_of(group: Group) -> str:
     """What tells a group from the others."""
-    told = ", ".join(word(value) for value in group.choice.values()) or "all"
+    named = ((key.rpartition(".")[2], value) for key, value in group.choice.items())
+    told = ", ".join(value if isinstance(value, str) else f"{key} {word(value)}" for key, value in named) or "all"
     return f"{told[:40]} (n={len(group.runs)})"
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.constrain import Constrain
 from rich.markup import escape
 from rich.measure import Measurement
 from rich.panel import Panel
@@ -18,16 +19,21 @@ from rich.table import Table
 from rich.text import Text
 
 from seqtrain.config import RunConfig
-from seqtrain.logs.runlog import METRICS, leaf, number
+from seqtrain.logs.numbers import leaf, number
+from seqtrain.logs.runlog import METRICS
 from seqtrain.model import Model
 from seqtrain.models import Part, parts
+from seqtrain.runs.leaderboard import duration
 from seqtrain.runs.run_folder import CONFIG
 from seqtrain.spec import Align
 from seqtrain.tasks import Split, Task
 from seqtrain.training.trainer import Trainer
 
+WIDEST = 100
+"""Columns of a panel: what is wider is no easier to read."""
 
-def start_panel(config: RunConfig, model: Model, trainer: Trainer, baseline: dict[str, float]) -> Panel:
+
+def start_panel(config: RunConfig, model: Model, trainer: Trainer, baseline: dict[str, float]) -> RenderableType:
     """What is about to be trained."""
     data = facts_table()
     sizes = [f"{len(trainer.task.examples(split)):,} {split}" for split in (Split.TRAIN, Split.VAL)]
@@ -40,14 +46,15 @@ def start_panel(config: RunConfig, model: Model, trainer: Trainer, baseline: dic
     precision = str(trainer.precision or torch.float32).removeprefix("torch.")
     together = f", {trainer.team.size} processes" if trainer.team.size > 1 else ""
     data.add_row("device", f"{trainer.device}, {precision}, seed {config.seed}{together}")
-    data.add_row("run", str(shown(trainer.log.folder)))
+    folder = "none: a dry run keeps nothing" if config.trainer.dry_run else str(shown(trainer.log.folder))
+    data.add_row("run", folder)
     if trainer.progress.step:
         data.add_row("resumed", f"after step {trainer.progress.step}")
     title = f"[bold]{config.model_name}[/] on [bold]{config.task_name}[/]"
-    return Panel(Group(Parts(parts(model)), "", data), title=title, title_align="left", border_style="cyan")
+    return framed(Group(Parts(parts(model)), "", data), title, "cyan")
 
 
-def end_panel(summary: dict[str, Any], folder: Path, task: Task) -> Panel:
+def end_panel(summary: dict[str, Any], folder: Path, task: Task) -> RenderableType:
     """How the run went beside the trivial answer, the curve it took, and what to do next."""
     watched, facts = summary["metric"], facts_table()
     values = curve(folder / METRICS, watched)
@@ -56,15 +63,31 @@ def end_panel(summary: dict[str, Any], folder: Path, task: Task) -> Panel:
         facts.add_row(
             "", f"[dim]{watched}, {number(values[0])} to {number(values[-1])} in {len(values)} validations[/]"
         )
-    epochs = f"{summary['epochs']:.4g}".removesuffix(".0")
-    facts.add_row("took", f"{summary['steps']:,} steps, {epochs} epochs, {summary['seconds']:.1f} s")
+    facts.add_row("took", took(summary))
     facts.add_row("run", str(shown(folder)))
     for name, command in next_commands(summary["status"], folder, task):
         facts.add_row(name, f"[cyan]{escape(command)}[/]")
     scores = scores_table(summary, leaf(watched))
     title = f"{summary['status']} ({summary['ended_by']})"
     style = "green" if summary["status"] == "finished" else "yellow"
-    return Panel(Group(*scores, facts), title=title, title_align="left", border_style=style)
+    return framed(Group(*scores, facts), title, style)
+
+
+def took(summary: dict[str, Any]) -> str:
+    """`1,500 steps, 2.5 epochs, 0:12`: how long a run was."""
+    steps, epochs = summary["steps"], f"{summary['epochs']:.4g}"
+    return ", ".join(
+        (
+            f"{steps:,} step{'s' * (steps != 1)}",
+            f"{epochs} epoch{'s' * (epochs != '1')}",
+            duration(summary["seconds"]),
+        )
+    )
+
+
+def framed(content: RenderableType, title: str, style: str) -> RenderableType:
+    """A panel, as wide as the terminal up to a width that is still easy to read."""
+    return Constrain(Panel(content, title=title, title_align="left", border_style=style), WIDEST)
 
 
 def scores_table(summary: dict[str, Any], watched: str) -> list[RenderableType]:

@@ -43,6 +43,8 @@ BEST_PICTURES = "best"
 """What TensorBoard shows the best checkpoint's pictures among; those drawn on the way stand in a group of their own."""
 DRY_RUN_DONE = "dry run: one batch went through training, validation, checkpoint and test; nothing was kept"
 
+FINISHED = "finished already; to train on, say until when: seqtrain resume RUN trainer.max_epochs=20"
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -105,6 +107,7 @@ def resume(folder: Path, console: Console, overrides: list[str] | None = None) -
     finished = read_finished(folder)
     if finished is not None and not overrides:
         console.print(end_panel(finished, folder, build_config(tree).task))
+        console.print(FINISHED, style="dim", highlight=False)
         return Outcome(folder, finished, None)
     tree = changed(tree, overrides or [])
     config = build_config(tree)
@@ -237,13 +240,15 @@ def test_best(trainer: Trainer) -> dict[str, float]:
     if trainer.config.overfit_batches:  # there is nothing to be seen but what was learned by heart
         return {}
     progress, log = trainer.progress, trainer.log
-    test = trainer.evaluate(Split.TEST)
+    with log.doing("testing the best weights"):
+        test = trainer.evaluate(Split.TEST)
     log.scalars(progress.best_step, progress.best_step / trainer.feed.steps_per_epoch, progress.seconds, test)
     model, task, device = trainer.model, trainer.task, trainer.device
     drawn = gallery(model, task, trainer.samples(Split.VAL), device, trainer.config.sequences)
-    log.pictures(progress.best_step, drawn, BEST_PICTURES)
-    if isinstance(log, RunLog) and (reason := log.tensorboard.graph(model, graph_batch(task, device))):
-        log.note(f"the model's graph isn't drawn: {reason}")
+    with log.doing("drawing pictures for TensorBoard"):
+        log.pictures(progress.best_step, drawn, BEST_PICTURES)
+        if isinstance(log, RunLog) and (reason := log.tensorboard.graph(model, graph_batch(task, device))):
+            log.note(f"the model's graph isn't drawn: {reason}")
     return test
 
 

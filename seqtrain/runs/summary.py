@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seqtrain.config import RunConfig
-from seqtrain.logs.runlog import leaf
+from seqtrain.logs.numbers import leaf
 from seqtrain.training.trainer import Trainer
 
 

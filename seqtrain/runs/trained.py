@@ -109,10 +109,12 @@ class Trained:
             ConfigError: If the task's answers go on from nothing, or not in steps.
             DataError: If an input can't be read.
         """
+        self.check_goes_on()
         return [record for _, record in self.generated(self.given(inputs), steps)]
 
     def generated(self, given: Iterable[Given], steps: int | None = None) -> Iterator[tuple[Given, dict[str, Any]]]:
         """As `generate`, with the input of each record."""
+        self.check_goes_on()
         ahead = self.task.ahead
         if steps is not None and ahead is None:
             raise ConfigError(f"steps={steps}: task={self.config.task_name} doesn't go on in rows or frames")
@@ -123,10 +125,13 @@ class Trained:
         elif self.task.spec.align is Align.FREE:
             for some in _some(given, AT_ONCE * self.config.trainer.sequences):
                 yield from zip(some, self.answers(some), strict=True)
-        elif self.writes:
+        else:
             for each in given:
                 yield each, {**each.told, "prompt": each.value, "text": "".join(self.write(each))}
-        else:
+
+    def check_goes_on(self) -> None:
+        """Raises ConfigError if the task's answers go on from nothing."""
+        if self.task.ahead is None and self.task.spec.align is not Align.FREE and not self.writes:
             raise ConfigError(
                 f"task={self.config.task_name}: has nothing to generate; `seqtrain predict` gives its answers"
             )

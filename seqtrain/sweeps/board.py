@@ -1,5 +1,6 @@
 """What a sweep shows while it runs: a line for each job that ends, and below, on a terminal, those that run."""
 
+import time
 from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from seqtrain.logs.bar import BarLine
+from seqtrain.logs.numbers import clock
 from seqtrain.runs.leaderboard import digits, duration
 from seqtrain.sweeps.manifest import Job, Manifest
 
@@ -34,7 +37,14 @@ class Board:
         self.total = total
         self.console = console
         self.stopping = False
+        self.bar = BarLine(total)
+        self.start = (time.perf_counter(), self.done)
         self.live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
+
+    @property
+    def done(self) -> int:
+        """How many jobs there is nothing more to do for."""
+        return sum(each.status in DONE for each in self.manifest.jobs)
 
     def __enter__(self) -> "Board":
         if self.live is not None:
@@ -49,7 +59,11 @@ class Board:
 
     def say(self, text: str, style: str = "") -> None:
         """Prints a line above what is shown of running jobs."""
-        self.console.print(Text(text, style=style), soft_wrap=True)
+        self.line(Text(text, style=style))
+
+    def line(self, text: Text) -> None:
+        """Prints a line: on a terminal broken between words, elsewhere not at all."""
+        self.console.print(text, soft_wrap=not self.console.is_terminal, highlight=False)
 
     def started(self, job: Job) -> None:
         """Off a terminal a line says so; on one, the job is shown as long as it runs."""
@@ -58,8 +72,7 @@ class Board:
 
     def ended(self, job: Job, summary: dict[str, Any]) -> None:
         """A line on how a job ended, at once and for good."""
-        done = sum(each.status in DONE for each in self.manifest.jobs)
-        line = Text(f"[{done}/{self.total}] ", style="dim")
+        line = Text(f"[{self.done}/{self.total}] ", style="dim")
         line.append(job.status, style=STYLES.get(job.status, ""))
         line.append(f" {job.folder}{self.words(job)}", style="default not dim")
         metric = str(summary.get("metric", ""))
@@ -68,7 +81,7 @@ class Board:
             line.append(f": {job.reason}", style=STYLES[job.status])
         elif best is not None:
             line.append(f"  {metric} {digits(best)}  {duration(float(summary.get('seconds', 0)))}", style="default")
-        self.console.print(line, soft_wrap=True, highlight=False)
+        self.line(line)
 
     def stop(self, signal: str, count: int) -> None:
         """Says that the sweep was asked to stop."""
@@ -80,13 +93,18 @@ class Board:
         if self.live is None:
             return
         table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+        for _ in range(4):
+            table.add_column(no_wrap=True)
         for each in running:
             value = f"{each.metric} {digits(each.values[-1])}" if each.values and each.metric else ""
             progress = f"step {each.step}" if each.step else "starting"
             table.add_row(Text(each.job.folder, style="cyan"), Text(self.words(each.job).strip()), progress, value)
-        done = sum(each.status in DONE for each in self.manifest.jobs)
-        line = Text(f"{done} of {self.total} done, {len(running)} running", style="dim")
-        self.live.update(Group(table, line), refresh=True)
+        pieces = {"pace": f"{len(running)} running"}
+        seconds, ended = time.perf_counter() - self.start[0], self.done - self.start[1]
+        if ended:
+            pieces["left"] = f"{clock((self.total - self.done) * seconds / ended)} left"
+        self.bar.show(self.done, pieces)
+        self.live.update(Group(table, self.bar), refresh=True)
 
     def words(self, job: Job) -> str:
         """What sets a job apart from the others, after a gap; nothing of a job that is alone."""

@@ -27,7 +27,9 @@ def write_leaderboards(folder: Path, console: Console) -> None:
         console.print()
         leaderboard.show(found, console)
         if found.groups:
-            write(folder, "leaderboard" if len(tasks) == 1 else f"leaderboard-{task}", found)
+            name = "leaderboard" if len(tasks) == 1 else f"leaderboard-{task}"
+            write(folder, name, found)
+            console.print(f"in the sweep's folder: {name}.md, .csv and .png", style="dim", highlight=False)
     console.print()
 
 

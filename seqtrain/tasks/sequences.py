@@ -20,7 +20,10 @@ def read_arrays(source: Source) -> Iterator[Given]:
         try:
             yield source.given(json.loads(line), number)
         except json.JSONDecodeError as error:
-            raise DataError(f"{source}, line {number}: not JSON: {error.msg} at column {error.colno}") from None
+            raise DataError(
+                f"{source}, line {number}: not JSON ({error.msg} at column {error.colno}); "
+                "each line is a list of numbers"
+            ) from None
 
 
 def array_of(given: Given, kind: type[np.generic], form: str, shape: tuple[int | None, ...]) -> NDArray[np.generic]:

@@ -84,6 +84,11 @@ class Task(ABC):
         """The validation metric that picks the best checkpoint, by the name `metrics` gives it; told by the options."""
 
     @property
+    def unit(self) -> str:
+        """What an input step is, in the plural: as in tokens per second."""
+        return "tokens"
+
+    @property
     @abstractmethod
     def outline(self) -> TaskSpec:
         """The spec as far as the options tell it, with sizes `UNREAD`."""

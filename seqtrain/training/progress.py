@@ -14,6 +14,7 @@ class Window:
     count: int = 0
     steps: int = 0
     examples: int = 0
+    read: int = 0
     seconds: float = 0.0
 
 

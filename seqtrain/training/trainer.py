@@ -111,7 +111,8 @@ class Trainer:
         """
         progress = self.progress
         self.model.train()
-        self.log.start_progress(progress.step, self.total_steps, ("train/loss", self.monitor.name))
+        shown = ("train/loss", self.monitor.name, f"train/{self.task.unit}_per_second")
+        self.log.start_progress(progress.step, self.total_steps, shown)
         self.team.agree()
         self.calendar.start()
         if self.config.on_nonfinite == "rollback" and not progress.step:
@@ -160,8 +161,9 @@ class Trainer:
         fault = watch = None
         watched = False
         mine = [batch for batch in batches if len(batch)]
-        sums = self.team.agree(sum(self.task.count(batch) for batch in mine), sum(len(batch) for batch in mine))
-        count, examples = (int(each) for each in sums)
+        counts = [(self.task.count(batch), len(batch), int(batch.lengths.sum())) for batch in mine]
+        sums = self.team.agree(*(sum(column) for column in zip((0, 0, 0), *counts, strict=True)))
+        count, examples, read = (int(each) for each in sums)
         if self.progress.step not in self.progress.left_out:
             memory = self.memory
             record = self.backward(mine, count)
@@ -178,6 +180,7 @@ class Trainer:
                 self.stepper.leave()
         self.window.steps += 1
         self.window.examples += examples
+        self.window.read += read
         self.progress.step += 1
         self.progress.batch += len(batches)
         if self.progress.batch == self.feed.batches_per_epoch:
@@ -246,7 +249,8 @@ class Trainer:
         """Scores the validation split, remembers what is best, and saves; only saves if it is asked to stop."""
         self.tick(training=True)
         try:
-            values = self.evaluate(Split.VAL)
+            with self.log.doing("scoring"):
+                values = self.evaluate(Split.VAL)
         except Interrupted:
             self.save()
             return
@@ -259,7 +263,8 @@ class Trainer:
 
     def draw(self) -> None:
         """Draws the task's pictures, with the weights that are kept."""
-        self.log.pictures(self.progress.step, self.task.pictures(self.samples(Split.VAL)))
+        with self.log.doing("drawing"):
+            self.log.pictures(self.progress.step, self.task.pictures(self.samples(Split.VAL)))
         self.model.train()
         self.tick(training=False)
 
@@ -269,6 +274,7 @@ class Trainer:
         self.guard.check(self.progress.step, self.remedy())
         window = self.window
         taken = max(window.count, 1)  # every step may have been left out
+        seconds = max(window.seconds, 1e-9)
         self.log.scalars(
             self.progress.step,
             self.epoch,
@@ -277,7 +283,8 @@ class Trainer:
                 "train/loss": float(window.loss) / taken,
                 "train/grad_norm": float(window.grad_norm) / window.steps,
                 "train/lr": self.stepper.rate,
-                "train/examples_per_second": window.examples / max(window.seconds, 1e-9),
+                "train/examples_per_second": window.examples / seconds,
+                f"train/{self.task.unit}_per_second": window.read / seconds,
             },
         )
         self.window = Window()

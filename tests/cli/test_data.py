@@ -34,7 +34,7 @@ def refusal(arguments, capsys) -> str:
 def test_list_says_what_is_here(arguments, here, capsys):
     assert main(["data", *arguments]) == 0
     out = capsys.readouterr().out
-    row = next(line for line in out.splitlines() if line.startswith(" names "))
+    row = next(line for line in out.splitlines() if line.startswith("names "))
     assert row.split()[1] == ("yes" if "mine" in arguments else "no")
     assert "MIT" in row
     assert f"cache in {here / 'cache' / 'seqtrain'}: 3." in out

@@ -177,7 +177,7 @@ def test_ctrl_c_lets_the_jobs_save_and_says_how_to_go_on(crew, capsys):
     assert list(statuses("s").values()) == ["stopped", "stopped", "waiting"]
     told = capsys.readouterr().out
     assert "SIGINT: running jobs save and end (2)" in told
-    assert "go on with: seqtrain resume s" in told
+    assert "go on  seqtrain resume s" in told
 
 
 def test_a_second_ctrl_c_ends_the_jobs_at_once(crew):

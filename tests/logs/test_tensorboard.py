@@ -21,6 +21,8 @@ from seqtrain.models import RecurrentSpec, build_model
 from seqtrain.picture import Picture, Scores, Sound, Vectors
 from seqtrain.spec import Align, TaskSpec, Values
 
+SAVE = Figure.savefig
+
 
 @pytest.fixture
 def events(tmp_path, monkeypatch):
@@ -185,3 +187,16 @@ def test_the_options_that_matter_are_those_that_always_do_and_those_typed():
         "trainer.max_epochs": 10,
     }
     assert json.dumps(shown)
+
+
+def test_a_figure_is_drawn_once_for_its_file_and_its_page(events, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        Figure, "savefig", lambda self, file, **options: drawn.append(file) or SAVE(self, file, **options)
+    )
+    picture = Picture("figure", Figure(figsize=(2, 1), dpi=100))
+    _, content = picture.file()
+    (image,) = events(lambda file: file.picture(3, picture)).Images("pictures/figure")
+    assert image.encoded_image_string == content
+    assert (image.width, image.height) == (200, 100)
+    assert len(drawn) == 1

@@ -254,6 +254,34 @@ def test_a_test_only_table_shows_no_value_of_val_but_the_one_that_ranks(tmp_path
     assert leaderboard.rows(found, ("test",))[0][:3] == ["gru", "98.50 ± 0.50", "1"]
 
 
+def test_a_long_reason_is_cut_on_the_terminal_alone(tmp_path):
+    fake_run(tmp_path / "0")
+    fake_run(tmp_path / "1", status="failed", ended_by="no room " * 40)
+    found = compare([tmp_path])
+    console = Console(file=io.StringIO(), width=200)
+    leaderboard.show(found, console)
+    last = console.file.getvalue().splitlines()[-1]
+    assert last.startswith("not counted: 1: failed (no room no room")
+    assert last.endswith(" ...")
+    assert len(last) <= 120
+    assert "no room " * 39 in leaderboard.markdown(found)
+
+
+def test_numbers_of_a_page_stand_at_the_right_and_names_at_the_left(tmp_path):
+    for rate in (0.1, 0.2):
+        fake_run(tmp_path / str(rate), "optimizer.lr=0.1,0.2", config={"optimizer": {"lr": rate}})
+    lines = leaderboard.markdown(compare([tmp_path])).splitlines()
+    assert lines[4].startswith("| lr | val |")
+    assert lines[5] == "|---|---:|---:|---:|---:|---:|---:|---|"
+
+
+def test_a_curve_of_a_number_is_named_by_its_option(tmp_path):
+    for rate in (0.1, 0.2):
+        fake_run(tmp_path / str(rate), "optimizer.lr=0.1,0.2", config={"optimizer": {"lr": rate}}, curve=((1, rate),))
+    (axes,) = leaderboard.picture(compare([tmp_path])).axes
+    assert {text.get_text() for text in axes.get_legend().get_texts()} == {"1. lr 0.1 (n=1)", "2. lr 0.2 (n=1)"}
+
+
 def test_csv_keeps_every_digit(tmp_path):
     for seed, value in enumerate((0.1, 0.2)):
         fake_run(tmp_path / str(seed), seed=seed, val=value)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from seqtrain.runs.report import Sparkline, curve, end_panel, next_commands
+from seqtrain.runs.report import Sparkline, curve, end_panel, next_commands, took
 from seqtrain.tasks import Adding, CopyMemory, Sentiment, Sine, Text, Translation
 
 SUMMARY = {
@@ -43,11 +43,19 @@ def rendered(panel, width: int = 80) -> list[str]:
 def test_the_end_shows_scores_beside_what_was_to_beat_and_the_curve(run):
     shown = [line.strip("│ ") for line in rendered(end_panel(SUMMARY, run, Adding()))]
     assert shown[1].split("  ")[0] == "val, step 1,200"
-    assert shown[2].split() == ["accuracy", "0.8125", "0.8", "0.5"]
-    assert shown[3].split() == ["loss", "0.4321", "0.45"]
+    assert shown[2].split() == ["accuracy", "0.8125", "0.8000", "0.5000"]
+    assert shown[3].split() == ["loss", "0.4321", "0.4500"]
     assert "curve  ▁▅█" in shown or "curve  ▁▄█" in shown
-    assert "val/accuracy, 0.25 to 0.75 in 3 validations" in shown
+    assert "val/accuracy, 0.2500 to 0.7500 in 3 validations" in shown
     assert "took   1,500 steps, 2.5 epochs, 12.3 s" in shown
+
+
+def test_one_step_of_one_epoch_is_singular_and_minutes_read_like_a_clock():
+    assert took({"steps": 1, "epochs": 1.0, "seconds": 75}) == "1 step, 1 epoch, 1:15"
+
+
+def test_on_a_wide_terminal_a_panel_is_no_wider_than_is_easy_to_read(run):
+    assert {len(line) for line in rendered(end_panel(SUMMARY, run, Adding()), 200)} == {100}
 
 
 def test_a_run_that_was_stopped_before_a_validation_says_how_to_go_on(run):

@@ -43,4 +43,7 @@ def test_on_a_terminal_running_jobs_stand_below_the_lines(tmp_path):
     assert "started" not in text
     assert "[1/3] finished 0-sine-lstm" in text
     assert "2-sine-lstm  seed=2  step 40  val/mse 0.125" in text
-    assert "2 of 3 done, 1 running" in text
+    bar = next(line for line in text.splitlines() if "━" in line)
+    assert "2/3 ━" in bar
+    assert "1 running" in bar
+    assert bar.rstrip().endswith("left")

@@ -100,6 +100,12 @@ def test_prompts_come_from_files_and_text_goes_into_them(generate):
 # ---------------------------------------------------------------- translations
 
 
+def test_translations_of_the_runs_own_texts_stand_behind_them(generate):
+    lines = generate("translation").splitlines()
+    records = [json.loads(line) for line in generate("translation", "--json").splitlines()]
+    assert lines == [f"{record['text']} -> {record['translation']}" for record in records]
+
+
 def test_lines_are_translated_one_by_one(generate, run_of, monkeypatch):
     trained = seqtrain.load(run_of("translation"), device="cpu")
     texts = ["3 May 1999", "the twelfth of June 2020", "1 May"]
@@ -204,7 +210,7 @@ def test_future_frames_are_shown_behind_those_seen(generate):
 
 def test_what_cannot_be_generated_is_refused(refused):
     assert "task=sentiment: has nothing to generate" in refused("sentiment", "--prompt", "a")
-    assert "Sentiment has no input of its own" in refused("sentiment")
+    assert "task=sentiment: has nothing to generate" in refused("sentiment")
     assert "steps=3: task=text doesn't go on in rows or frames" in refused("text", "--json", "--steps", "3")
     assert "steps=3: task=text doesn't go on in rows or frames" in refused("text", "--steps", "3")
     assert "steps=0: must be at least 1" in refused("series", "--steps", "0")

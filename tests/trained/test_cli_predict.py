@@ -51,7 +51,7 @@ def refused(run_of, capsys):
 
 def pipe(monkeypatch, content: bytes) -> None:
     """Puts content on standard input."""
-    stream = io.BytesIO(content)
+    stream = io.BufferedReader(io.BytesIO(content))
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=stream, isatty=lambda: False))
 
 
@@ -172,7 +172,8 @@ def test_an_empty_file_is_refused(refused, monkeypatch, content):
     Path("in.txt").write_bytes(content)
     assert "in.txt: holds nothing to read" in refused("sentiment", "in.txt")
     pipe(monkeypatch, content)
-    assert "standard input: holds nothing to read" in refused("sentiment")
+    told = "holds nothing to read" if content else "is empty"
+    assert f"standard input: {told}" in refused("sentiment")
 
 
 def test_files_that_cannot_be_opened_are_refused(refused):
@@ -454,3 +455,18 @@ def test_one_text_is_one_input(run_of):
 def test_nothing_is_read_before_it_is_asked_for(run_of):
     given = given_of(seqtrain.load(run_of("sentiment"), device="cpu"), ["none.txt"], None, None)
     assert iter(given) is given
+
+
+@pytest.mark.parametrize("kind", ["sentiment", "series", "moving_mnist"])
+def test_nothing_on_standard_input_is_refused_alike_by_all(refused, monkeypatch, kind):
+    pipe(monkeypatch, b"")
+    assert "standard input: is empty; name a FILE, or send something" in refused(kind)
+
+
+def test_who_types_is_told_that_input_is_awaited(run_of, capsys, monkeypatch):
+    stream = io.BytesIO(b"a fine film\n")
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=stream, isatty=lambda: True))
+    assert main(["predict", str(run_of("sentiment")), "--device", "cpu"]) == 0
+    told = capsys.readouterr()
+    assert "Ctrl-D ends it" in told.err
+    assert json.loads(told.out)["text"] == "a fine film"

@@ -76,6 +76,7 @@ class MovingMNIST(Task):
     real_data: ClassVar[str | None] = "mnist"
     metric: ClassVar[str] = "mse"
     higher_is_better: ClassVar[bool] = False
+    unit: ClassVar[str] = "frames"
     ahead: ClassVar[str | None] = "frames"
 
     frames_in: int = 10

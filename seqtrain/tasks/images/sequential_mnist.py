@@ -71,6 +71,11 @@ class SequentialMNIST(Task):
         limits.at_least("task", 1, train_size=self.train_size, val_size=self.val_size, test_size=self.test_size)
 
     @property
+    def unit(self) -> str:
+        """Rows, or pixels."""
+        return "rows" if self.order == "rows" else "pixels"
+
+    @property
     def outline(self) -> TaskSpec:
         """The whole spec: here the options alone tell every size."""
         return TaskSpec(Values((SIDE if self.order == "rows" else 1,)), Symbols(CLASSES), Align.WHOLE)

@@ -45,17 +45,18 @@ def surprise(symbols: Sequence[str], bits: Float[np.ndarray, " T"], gap: int = 0
 
     lines = _lines(symbols, gap)[:MOST_LINES]
     drawn, (axes,) = figure(10.0, 0.5 + 0.24 * len(lines))
-    shades = ScalarMappable(Normalize(0, MOST_BITS), "Reds")
+    # Darker than this, and the sign couldn't be read.
+    shades = ScalarMappable(Normalize(0, MOST_BITS), "Reds").to_rgba(0.7 * bits.clip(0, MOST_BITS))
+    cells = np.ones((len(lines), LINE, 4))
     style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 8, "color": INK, "family": "monospace"}
     for row, line in enumerate(lines):
         column = 0
         for place, sign in line:
-            # Darker than this, and the sign couldn't be read.
-            shade = shades.to_rgba(0.7 * bits[place : place + 1].clip(0, MOST_BITS))
-            axes.barh(row, len(sign), 1, column, color=shade)
+            cells[row, column : column + len(sign)] = shades[place]
             for offset, character in enumerate(sign):
                 axes.text(column + offset + 0.5, row, character, parse_math=False, **style)
             column += len(sign) + gap
+    axes.imshow(cells, extent=(0, LINE, len(lines) - 0.5, -0.5), aspect="auto", interpolation="nearest")
     axes.set(xlim=(0, LINE), ylim=(len(lines) - 0.5, -0.5))
     axes.axis("off")
     axes.set_title("bits that each symbol took: white was expected", fontsize=9, color=INK, loc="left")

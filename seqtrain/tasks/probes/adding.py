@@ -47,6 +47,7 @@ class Adding(Task):
 
     metric: ClassVar[str] = "mse"
     higher_is_better: ClassVar[bool] = False
+    unit: ClassVar[str] = "numbers"
 
     steps: int = 50
     train_size: int = 20_000

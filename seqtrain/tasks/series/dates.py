@@ -65,7 +65,9 @@ class Spacing:
     def shown(self, row: int) -> str:
         """The date of a row, to read."""
         (date,) = self._dates(np.array([row]))
-        return _shown(date)
+        shown = _shown(date)
+        of_days = self.step <= 1 or self.step % PERIODS["day"] == 0  # 1: of a single row nothing is known
+        return shown if of_days or " " in shown else f"{shown} 00:00:00"  # as its neighbours of other hours
 
     def _dates(self, rows: Int[np.ndarray, "*N"]) -> Dates:
         unit, step = ("M", self.months) if self.months else ("us", self.step)

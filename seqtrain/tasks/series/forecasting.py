@@ -42,6 +42,7 @@ class Forecasting(Task):
 
     metric: ClassVar[str] = "mse"
     higher_is_better: ClassVar[bool] = False
+    unit: ClassVar[str] = "rows"
     ahead: ClassVar[str | None] = "forecast"
 
     lookback: int = 48

@@ -74,6 +74,7 @@ class SpeechRecognition(Task):
 
     metric: ClassVar[str] = "accuracy"
     higher_is_better: ClassVar[bool] = True
+    unit: ClassVar[str] = "frames"
 
     target: Literal["label", "digits"] = "label"
     digits_min: int | None = None

@@ -100,3 +100,10 @@ def test_a_spacing_survives_json():
     for texts in (["2020-01-01 00:00", "2020-01-01 00:10"], ["1749-01", "1749-02"]):
         spacing = spacing_of(texts)
         assert Spacing.from_json(spacing.to_json()) == spacing
+
+
+def test_midnight_is_shown_as_its_neighbours_are():
+    hours = spacing_of(["2018-06-26 22:00:00", "2018-06-26 23:00:00"])
+    assert [hours.shown(row) for row in (1, 2)] == ["2018-06-26 23:00:00", "2018-06-27 00:00:00"]
+    assert spacing_of(["2018-06-26", "2018-06-27"]).shown(2) == "2018-06-28"
+    assert spacing_of(["1749-01", "1749-02"]).shown(2) == "1749-03-01"
