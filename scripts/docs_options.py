@@ -89,7 +89,7 @@ def path_of(name: str) -> str | None:
 def meaning(option: Option, path: str) -> str:
     """What the file says of an option; what its class says where that is nothing, or only what some value does."""
     known = attributes(path).get(option.key, "").removesuffix(".")
-    if known[1:2].islower() and known[:3] not in ("rnn", "L2 "):
+    if known[1:2].islower():  # no abbreviation
         known = known[0].lower() + known[1:]
     if not known or not re.match(r"(?:null|or|likewise|of|in)\b|$", option.said):
         return option.said

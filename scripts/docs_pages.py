@@ -12,7 +12,6 @@ from functools import cache
 from importlib.resources.abc import Traversable
 from typing import Any, Protocol
 
-import torch
 from docs_options import about, plain, table_of_options
 
 from seqtrain.cli import COMMANDS, main
@@ -164,15 +163,16 @@ def page_of_task(word: str, file: Traversable) -> str:
     no = [(model, reason) for model in models if (reason := misfit(model, word)) is not None]
     best = "the larger the better" if task.higher_is_better else "the smaller the better"
     seen = "; an answer may not see later steps" if outline.causal else ""
-    facts = [
+    rows = [
         f"| an answer is | {ALIGNMENTS[outline.align]} (*{outline.align}*){seen} |",
         f"| best checkpoint by | `val/{task.metric}`, {best} |",
     ]
     if task.real_data is not None:
         data = DATASETS[task.real_data]
-        facts.append(
+        rows.append(
             f"| real data | {plain(data.summary)}; {data.size_bytes / 1e6:.1f} MB; licence: {plain(data.licence)} |"
         )
+    facts = "\n".join(rows)
     likely = next(model for model in ("convlstm", LIKELY[outline.align], "lstm") if model in fits)
     file_of_own = " task.path=FILE.csv" if word == "series" else ""
     refuses = f"\nRefused, before any data is read:\n\n{refused(no, '../models/')}" if no else ""
@@ -186,7 +186,7 @@ def page_of_task(word: str, file: Traversable) -> str:
 
 | | |
 |---|---|
-{chr(10).join(facts)}
+{facts}
 
 ## Options
 
@@ -255,7 +255,6 @@ def helps() -> str:
 
 def pages() -> dict[str, str]:
     """Every page that the code writes, by its path in the site."""
-    torch.manual_seed(0)
     fits = "Each fits the tasks that its page lists; a senseless pair is refused with one line that says why."
     made = "Real data sets are fetched when they are first needed; all others are generated or read a file of yours."
     found = {
