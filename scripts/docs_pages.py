@@ -198,10 +198,24 @@ Fit: {links(fits, "../models/")}.
 {refuses}{recorded("task", word)}"""
 
 
-def index(group: str, title: str, text: str) -> str:
-    """The words of a group, each with its line."""
-    rows = "\n".join(f"| [`{word}`]({word}.md) | {plain(summary(file))} |" for word, file in built_in(group).items())
-    return f"# {title}\n\n{text}\n\n| `{group}=` | |\n|---|---|\n{rows}\n"
+def index(group: str, text: str, answers: dict[str, str]) -> str:
+    """The words of a group, each with its line and how it answers."""
+    rows = "\n".join(
+        f"| [`{word}`]({word}.md) | {plain(summary(file))} | {answers[word]} |"
+        for word, file in built_in(group).items()
+    )
+    told = "; ".join(f"*{align}* is {what}" for align, what in ALIGNMENTS.items())
+    head = f"# {group.capitalize()}s\n\n{text} An answer: {told}.\n\n| `{group}=` | | answers |\n|---|---|---|\n"
+    return f"{head}{rows}\n"
+
+
+def indices() -> dict[str, str]:
+    """The models with what they take, the tasks with what they ask."""
+    fits = "A senseless pair of model and task is refused with one line that says why."
+    made = "Real data sets are fetched when they are first needed; all others are generated, or read a file of yours."
+    takes = {model: ", ".join(fitting(model)) for model in built_in("model")}
+    asks = {task: str(task_of(task).outline.align) for task in built_in("task")}
+    return {"models/index.md": index("model", fits, takes), "tasks/index.md": index("task", made, asks)}
 
 
 def page_of_group(group: str, title: str) -> str:
@@ -255,13 +269,7 @@ def helps() -> str:
 
 def pages() -> dict[str, str]:
     """Every page that the code writes, by its path in the site."""
-    fits = "Each fits the tasks that its page lists; a senseless pair is refused with one line that says why."
-    made = "Real data sets are fetched when they are first needed; all others are generated or read a file of yours."
-    found = {
-        "models/index.md": index("model", "Models", fits),
-        "tasks/index.md": index("task", "Tasks", made),
-        "experiments.md": page_of_experiments(),
-    }
+    found = {**indices(), "experiments.md": page_of_experiments()}
     found |= {f"models/{word}.md": page_of_model(word, file) for word, file in built_in("model").items()}
     found |= {f"tasks/{word}.md": page_of_task(word, file) for word, file in built_in("task").items()}
     return found | {f"options/{group}.md": page_of_group(group, title) for group, title in LISTS.items()}
