@@ -100,6 +100,17 @@ class Model(nn.Module, ABC):
             means nothing. Steps of a backward layer stand where it read them. Empty where there are no gates.
         """
 
+    def inside(self, batch: Batch) -> dict[str, Float[Tensor, "B T *D"]]:
+        """What `gates` tells, and the memories after each step, `hidden` and, where there is one, `cell`.
+
+        Args:
+            batch: As of `forward`.
+
+        Returns:
+            As of `gates`: by the layer's name and what it is, the gates of a layer before its memories.
+        """
+        return self.gates(batch)
+
     @abstractmethod
     def ends(self) -> tuple[nn.Module, ...]:
         """The parts that turn elements into features and features into elements; what optimizers for matrices spare."""

@@ -11,7 +11,7 @@ import seqtrain
 from seqtrain.cli import COMMANDS
 
 PACKAGE = Path(seqtrain.__file__).parent
-LEAVES = {"spec", "batch", "errors", "limits", "seeding", "model", "picture", "data"}
+LEAVES = {"spec", "batch", "errors", "limits", "seeding", "model", "picture", "shown", "data"}
 TASK = {"tasks.task", "tasks.class_scores", "tasks.drawing"}  # what is common to all tasks; no task is named
 MAY_IMPORT = {
     "spec": set(),
@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "signals": set(),
     "host_memory": set(),
     "picture": set(),
+    "shown": set(),
     "limits": {"errors"},
     "typos": {"errors"},
     "device": {"errors"},
@@ -47,6 +48,9 @@ MAY_IMPORT = {
     | {"logs.bar", "logs.numbers", "runs.compare", "runs.leaderboard"},
     "logs/numbers": set(),
     "logs/bar": {"logs.numbers"},
+    "explain": LEAVES
+    | TASK
+    | {"explain", "device", "logs", "models", "runs.run_folder", "runs.trained", "tasks.given"},
     "export": LEAVES | {"export", "files", "models", "runs.run_folder", "runs.trained"},
 }
 

@@ -45,8 +45,10 @@ def test_the_wheel_holds_the_words_and_runs_from_an_empty_folder(clone, tmp_path
     run(sys.executable, "-m", "build", "--wheel", "--outdir", tmp_path, clone, cwd=tmp_path)
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
-        shipped = {name for name in archive.namelist() if name.endswith(".yaml")}
+        names = set(archive.namelist())
+    shipped = {name for name in names if name.endswith(".yaml")}
     assert shipped == {f"seqtrain/conf/{path.relative_to(clone / 'conf')}" for path in (clone / "conf").rglob("*.yaml")}
+    assert {"seqtrain/explain/page.css", "seqtrain/explain/page.js"} <= names
 
     run(sys.executable, "-m", "venv", "venv", cwd=tmp_path)
     python = tmp_path / "venv" / "bin" / "python"

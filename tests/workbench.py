@@ -20,6 +20,7 @@ from seqtrain.seeding import seed_torch
 from seqtrain.signals import StopFlag
 from seqtrain.spec import Align, TaskSpec, Values
 from seqtrain.tasks import Split, Task
+from seqtrain.training import checkpoint
 from seqtrain.training.trainer import Trainer
 from seqtrain.training.trainer_config import TrainerConfig
 
@@ -134,7 +135,9 @@ class Workbench:
             seed_torch(seed, "dropout")
         folder = self.folder / name
         folder.mkdir(parents=True, exist_ok=True)
-        self.logs.append(RunLog(folder, self.console) if team is None or team.first else SilentLog(folder))
+        saved, _ = checkpoint.load_newest(folder / checkpoint.FOLDER)
+        step = 0 if saved is None else saved["progress"]["step"]
+        self.logs.append(RunLog(folder, self.console, step) if team is None or team.first else SilentLog(folder))
         return Trainer(
             TrainerConfig(**{"batch_size": 4, "log_every": 2, **config}),
             model,

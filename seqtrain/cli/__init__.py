@@ -22,6 +22,7 @@ COMMANDS = {
     "eval": "evaluate",
     "predict": "predict",
     "generate": "generate",
+    "explain": "explain",
     "compare": "compare",
     "export": "export",
     "lr_find": "lr_find",

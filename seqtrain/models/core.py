@@ -65,6 +65,15 @@ class Core(nn.Module, ABC):
             lengths: As of `forward`.
         """
 
+    def inside(self, x: Float[Tensor, "B T *F"], lengths: Int[Tensor, " B"]) -> dict[str, Float[Tensor, "B T *D"]]:
+        """Gates and memories at each step, as of `Model.inside`; where a core has more to tell than gates, it says so.
+
+        Args:
+            x: As of `forward`.
+            lengths: As of `forward`.
+        """
+        return self.gates(x, lengths)
+
     @abstractmethod
     def describe(self) -> str:
         """The core as built, in a few words: "LSTM 128 -> 256, 2 layers, both directions (concat)"."""

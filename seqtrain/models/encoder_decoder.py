@@ -71,6 +71,10 @@ class EncoderDecoder(Model):
         _, features = self._features(batch)
         return {f"core.{name}": gate for name, gate in self.core.gates(features, batch.lengths).items()}
 
+    def inside(self, batch: Batch) -> dict[str, Float[Tensor, "B T *D"]]:
+        _, features = self._features(batch)
+        return {f"core.{name}": part for name, part in self.core.inside(features, batch.lengths).items()}
+
     def generate(self, batch: Batch) -> Int[Tensor, "B U"]:
         assert self.task.align is Align.FREE, "forecasts are answers, not symbols to write"
         encoded, state = self.encode(batch)

@@ -29,6 +29,8 @@ GATES = {
     "n": "candidate",
 }
 """What the letters of the equations stand for."""
+MEMORIES = ("hidden", "cell")
+"""What the parts of a state are."""
 
 
 def read_steps(
@@ -108,10 +110,10 @@ def read_fast(
 
 
 @torch.no_grad()
-def read_gates(cell: Cell, w: Weights, x: Tensor, start: State) -> dict[str, Tensor]:
-    """What each gate of a cell let through, (B, T, D) or (B, T, D, Y, X), by its name; nothing if it has none.
+def read_inside(cell: Cell, w: Weights, x: Tensor, start: State) -> dict[str, Tensor]:
+    """What each gate of a cell let through, then its memories, `hidden` and `cell`, after each step, by their names.
 
-    No gradient goes through it.
+    Each is (B, T, D) or (B, T, D, Y, X). No gradient goes through it.
 
     Args:
         cell: Whose equations.
@@ -122,10 +124,9 @@ def read_gates(cell: Cell, w: Weights, x: Tensor, start: State) -> dict[str, Ten
     place = cell.connection
     projected, _ = cell.project(place.steps(x), w)
     tape = cell.unroll(projected, tuple(place.features_last(part).contiguous() for part in start), w, None)
-    if not tape.gates:
-        return {}
-    gates = tape.gates[0].chunk(len(cell.gates), -1)
-    return {GATES[name]: place.batch(gate) for name, gate in zip(cell.gates, gates, strict=True)}
+    gates = dict(zip(cell.gates, tape.gates[0].chunk(len(cell.gates), -1), strict=True)) if tape.gates else {}
+    found = {GATES[name]: place.batch(gate) for name, gate in gates.items()}
+    return found | {name: place.batch(part[1:]) for name, part in zip(MEMORIES, tape.states, strict=False)}
 
 
 class _Recurrence(torch.autograd.Function):

@@ -81,6 +81,10 @@ class SequenceModel(Model):
         _, features = self._features(batch)
         return {f"core.{name}": gate for name, gate in self.core.gates(features, batch.lengths).items()}
 
+    def inside(self, batch: Batch) -> dict[str, Float[Tensor, "B T *D"]]:
+        _, features = self._features(batch)
+        return {f"core.{name}": part for name, part in self.core.inside(features, batch.lengths).items()}
+
     def attention_weights(self, batch: Batch, state: State | None = None) -> tuple[Float[Tensor, "B N Q T"], ...]:
         real, features = self._features(batch)
         if isinstance(self.core, SelfAttention):

@@ -13,7 +13,7 @@ from seqtrain.errors import ConfigError
 from seqtrain.model import State
 from seqtrain.models.cells import Cell, weights_of
 from seqtrain.models.core import Core
-from seqtrain.models.engine import read_fast, read_gates, read_scan, read_steps
+from seqtrain.models.engine import MEMORIES, read_fast, read_inside, read_scan, read_steps
 from seqtrain.models.initialise import Init, initialise
 from seqtrain.models.model_spec import Merge, ModelSpec
 from seqtrain.models.native import read_native
@@ -249,6 +249,11 @@ class Recurrent(Core):
 
     def gates(self, x: Float[Tensor, "B T *F"], lengths: Int[Tensor, " B"]) -> dict[str, Float[Tensor, "B T *D"]]:
         """What each gate let through, of every layer and direction."""
+        inside = self.inside(x, lengths)
+        return {name: part for name, part in inside.items() if name.rpartition("/")[2] not in MEMORIES}
+
+    def inside(self, x: Float[Tensor, "B T *F"], lengths: Int[Tensor, " B"]) -> dict[str, Float[Tensor, "B T *D"]]:
+        """Gates and memories of every layer and direction."""
         real, start, found = RealSteps(lengths, x.shape[1], x.device), self._zeros(x), {}
         below = real.zero_padding(x)
         for depth, directions in enumerate(self.layers):
@@ -256,8 +261,8 @@ class Recurrent(Core):
             begin = tuple(part.chunk(len(layers), 1)[0] for part in start)
             for direction, layer in enumerate(layers):
                 read = real.reverse(below) if direction else below
-                for name, gate in read_gates(self.cell, weights_of(layer), read, begin).items():
-                    found[f"layers.{depth}.{direction}/{name}"] = real.reverse(gate) if direction else gate
+                for name, part in read_inside(self.cell, weights_of(layer), read, begin).items():
+                    found[f"layers.{depth}.{direction}/{name}"] = real.reverse(part) if direction else part
             outputs, _ = self._read_layer(layers, below, real, start)
             below = outputs + below if self.spec.residual and depth > 0 else outputs
         return found

@@ -194,7 +194,7 @@ class Trained:
             CheckpointError: If the data gives another vocabulary, or other classes or scales, than in training.
             DataError: If it can't be read.
         """
-        examples = self._examples(data)
+        examples = self.examples(data)
         counted = self.task.class_scores()
         metrics = self.evaluator(batch_size).evaluate(examples, class_scores=counted)
         return Scores(len(examples), metrics, [] if counted is None else counted.rows())
@@ -209,7 +209,13 @@ class Trained:
         precision = pick_precision(amp, self.device, self.model)
         return Evaluator(self.model, self.task, self.device, precision, size, num_workers=options.num_workers)
 
-    def _examples(self, data: str | Path | Sequence[Path]) -> Examples:
+    def examples(self, data: str | Path | Sequence[Path] = "val") -> Examples:
+        """A split of the data that the run was trained on, read anew, or a labelled file; as of `evaluate`.
+
+        Raises:
+            CheckpointError: If the data gives another vocabulary, or other classes or scales, than in training.
+            DataError: If it can't be read.
+        """
         if data not in list(Split):
             return self.task.file_examples([Path(data)] if isinstance(data, str | Path) else data)
         if not self._prepared:

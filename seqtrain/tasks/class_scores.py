@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from seqtrain.batch import Batch
+from seqtrain.shown import Choices
 
 
 @dataclass(frozen=True)
@@ -87,3 +88,9 @@ def label_records(outputs: Float[Tensor, "B V"], classes: Sequence[str]) -> Iter
         told = {name: round(chance, DIGITS) for name, chance in zip(classes, chances, strict=True)}
         label = classes[chances.index(max(chances))]
         yield {"label": label, "probability": told[label], "probabilities": told}
+
+
+def choices(outputs: Float[Tensor, " V"], classes: Sequence[str], truth: int | None) -> Choices:
+    """How likely each class is of one sequence, and which is right, where that is known."""
+    chances = dict(zip(classes, outputs.softmax(-1).tolist(), strict=True))
+    return Choices(chances, None if truth is None else classes[truth])

@@ -14,6 +14,7 @@ from torch import Tensor
 from seqtrain.batch import Batch, Examples
 from seqtrain.errors import DataError
 from seqtrain.picture import Picture
+from seqtrain.shown import Shown
 from seqtrain.spec import Symbols, TaskSpec
 from seqtrain.tasks.given import Given, Source
 
@@ -245,6 +246,16 @@ class Task(ABC):
     def drawn(self, given: Given, record: dict[str, Any]) -> Picture | None:
         """An input and its answer to look at; None where there is nothing to see."""
         return None
+
+    def shown(self, sample: Sample, row: int, given: Given | None = None) -> Shown:
+        """One example with its answer, as parts that a page can draw; nothing where the task has none.
+
+        Args:
+            sample: A batch, answered.
+            row: Which of its sequences.
+            given: The new input that it is, whose targets mean nothing; None for an example of the task's own data.
+        """
+        return Shown()
 
     def continued(self, given: Given, record: dict[str, Any]) -> Given:
         """An input with its answer behind it: asked again, it tells what comes after that.

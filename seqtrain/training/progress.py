@@ -7,7 +7,17 @@ from torch import Tensor
 
 @dataclass
 class Window:
-    """Training sums since the last log line. Loss and norm stay on the device until the line is due."""
+    """Training sums since the last log line.
+
+    Attributes:
+        loss: Over all targets; like the norms it stays on the device until the line is due.
+        grad_norm: Over all steps, before clipping.
+        count: Targets, as the task counts them.
+        steps: Optimizer steps, also those that were left out.
+        examples: Sequences.
+        read: Steps of all sequences.
+        seconds: Time spent training.
+    """
 
     loss: Tensor | float = 0.0
     grad_norm: Tensor | float = 0.0
@@ -16,6 +26,24 @@ class Window:
     examples: int = 0
     read: int = 0
     seconds: float = 0.0
+
+    def means(self, unit: str) -> dict[str, float]:
+        """Loss, norm and speed, by the names they are recorded under; waits for the device.
+
+        Args:
+            unit: What a step of a sequence is, in the plural.
+        """
+        taken, seconds = max(self.count, 1), max(self.seconds, 1e-9)  # every step may have been left out
+        return {
+            "train/loss": float(self.loss) / taken,
+            "train/grad_norm": float(self.grad_norm) / self.steps,
+            "train/examples_per_second": self.examples / seconds,
+            f"train/{unit}_per_second": self.read / seconds,
+        }
+
+    def state_dict(self) -> dict[str, float]:
+        """What the window comes back from."""
+        return {name: float(value) if isinstance(value, Tensor) else value for name, value in vars(self).items()}
 
 
 @dataclass

@@ -272,21 +272,8 @@ class Trainer:
         """Records the mean loss, the rate and the speed since the last record. The only sync of the loop."""
         self.tick(training=True)
         self.guard.check(self.progress.step, self.remedy())
-        window = self.window
-        taken = max(window.count, 1)  # every step may have been left out
-        seconds = max(window.seconds, 1e-9)
-        self.log.scalars(
-            self.progress.step,
-            self.epoch,
-            self.progress.seconds,
-            {
-                "train/loss": float(window.loss) / taken,
-                "train/grad_norm": float(window.grad_norm) / window.steps,
-                "train/lr": self.stepper.rate,
-                "train/examples_per_second": window.examples / seconds,
-                f"train/{self.task.unit}_per_second": window.read / seconds,
-            },
-        )
+        values = {**self.window.means(self.task.unit), "train/lr": self.stepper.rate}
+        self.log.scalars(self.progress.step, self.epoch, self.progress.seconds, values)
         self.window = Window()
 
     def record_layers(self, found: Watched | None) -> None:
@@ -367,8 +354,7 @@ class Trainer:
             **self.stepper.state_dict(),
             "memory": self.team.join_memories(memories),
             "progress": asdict(self.progress),
-            "window": asdict(self.window)
-            | {"loss": float(self.window.loss), "grad_norm": float(self.window.grad_norm)},
+            "window": self.window.state_dict(),
             "rng": generators[0],
             "rng_of_others": list(generators[1:]),
         }

@@ -19,10 +19,11 @@ from seqtrain.batch import UNK, Batch, Examples
 from seqtrain.errors import CheckpointError, DataError
 from seqtrain.picture import Picture, Scores
 from seqtrain.seeding import uniform
+from seqtrain.shown import Shown, Words
 from seqtrain.spec import Align, Symbols, TaskSpec
 from seqtrain.tasks import drawing
 from seqtrain.tasks import given as new
-from seqtrain.tasks.class_scores import LabelScores, label_records
+from seqtrain.tasks.class_scores import LabelScores, choices, label_records
 from seqtrain.tasks.classification.sources import Source
 from seqtrain.tasks.labelled_text import LabelledTexts, read_labelled, read_texts
 from seqtrain.tasks.ragged import Ragged
@@ -251,6 +252,15 @@ class TextClassification(Task):
         """The likeliest class of each text, and the probability of each."""
         for each, record in zip(given, label_records(sample.outputs, self.codes.classes), strict=True):
             yield {"text": each.value, **record}
+
+    def shown(self, sample: Sample, row: int, given: new.Given | None = None) -> Shown:
+        """The words as they are read, and how likely each class is."""
+        words = self.codes.vocabulary.decode(sample.batch.inputs[row, : sample.batch.lengths[row]].numpy())
+        if given is not None:  # rare words as they were written
+            words = self._options.words(given.text())[: self._options.max_length]
+        truth = None if given is not None else int(sample.batch.targets[row])
+        right = None if truth is None else int(sample.outputs[row].argmax()) == truth
+        return Shown([Words("text", words), choices(sample.outputs[row], self.codes.classes, truth)], words, (), right)
 
     def file_examples(self, paths: Sequence[Path]) -> "Texts":
         """The texts of a TSV, CSV or JSON lines file with labels."""

@@ -16,6 +16,7 @@ from seqtrain.batch import Batch, Examples
 from seqtrain.errors import CheckpointError, ConfigError, DataError
 from seqtrain.picture import Picture
 from seqtrain.seeding import stream
+from seqtrain.shown import Frames, Shown
 from seqtrain.spec import UNREAD, Align, TaskSpec, Values
 from seqtrain.tasks import given as new
 from seqtrain.tasks.images import drawing
@@ -229,6 +230,14 @@ class MovingMNIST(Task):
         """The frames that are predicted to follow those of each film."""
         for frames in self._pixels(sample.outputs)[:, :, 0]:
             yield {"frames": (255 * frames).round().to(torch.uint8).numpy()}
+
+    def shown(self, sample: Sample, row: int, given: new.Given | None = None) -> Shown:
+        """The frames that are seen, those that came, and those predicted."""
+        parts = {"seen": brightness(sample.batch.inputs[row : row + 1])}
+        if given is None:
+            parts["what came"] = brightness(sample.batch.targets[row : row + 1])
+        parts["predicted"] = sample.outputs[row : row + 1]
+        return Shown([Frames(name, self._pixels(frames)[0, :, 0].numpy()) for name, frames in parts.items()])
 
     def own_inputs(self, data_dir: Path, seed: int) -> Iterator[new.Given]:
         """The first film of the validation split, as far as it is seen."""

@@ -16,9 +16,10 @@ from seqtrain import limits
 from seqtrain.batch import Batch, Examples
 from seqtrain.picture import Picture
 from seqtrain.seeding import stream
+from seqtrain.shown import Raster, Shown
 from seqtrain.spec import Align, Symbols, TaskSpec, Values
 from seqtrain.tasks import drawing
-from seqtrain.tasks.class_scores import LabelScores, label_records
+from seqtrain.tasks.class_scores import LabelScores, choices, label_records
 from seqtrain.tasks.given import Given, Source
 from seqtrain.tasks.images.digits import CLASSES, SIDE, DigitSource, read_digits
 from seqtrain.tasks.images.new_images import image_of, read_images
@@ -163,6 +164,14 @@ class SequentialMNIST(Task):
     def answer(self, given: Sequence[Given], sample: Sample) -> Iterator[dict[str, Any]]:
         """The likeliest digit of each image, and the probability of each."""
         return label_records(sample.outputs, NAMES)
+
+    def shown(self, sample: Sample, row: int, given: Given | None = None) -> Shown:
+        """The image as it is read, row by row or folded up, and how likely each digit is."""
+        image = sample.batch.inputs[row].float().reshape(SIDE, SIDE).numpy()
+        truth = None if given is not None else int(sample.batch.targets[row])
+        right = None if truth is None else int(sample.outputs[row].argmax()) == truth
+        label = "image, its pixels in the order in which they are read" if self.order == "permuted" else "image"
+        return Shown([Raster(label, image), choices(sample.outputs[row], NAMES, truth)], right=right)
 
     def class_scores(self) -> LabelScores:
         """By digit."""

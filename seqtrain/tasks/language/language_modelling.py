@@ -18,6 +18,7 @@ from seqtrain import limits
 from seqtrain.batch import PAD, Batch, Examples
 from seqtrain.errors import CheckpointError, ConfigError, DataError
 from seqtrain.picture import Picture
+from seqtrain.shown import Facts, Shown, Words
 from seqtrain.spec import Align, Symbols, TaskSpec
 from seqtrain.tasks import given as new
 from seqtrain.tasks.class_scores import DIGITS
@@ -263,6 +264,29 @@ class LanguageModelling(Task):
             told = [{"symbol": symbol, "probability": round(chance, DIGITS)} for symbol, chance in symbols]
             bits = None if length == 1 else round(float(nats[row]) / (length - 1) / math.log(2), DIGITS)
             yield {"text": each.value, "bits": bits, "next": told}
+
+    def shown(self, sample: Sample, row: int, given: new.Given | None = None) -> Shown:
+        """Each symbol by how little it was expected, with what was; and how the model goes on."""
+        length, spaced = int(sample.batch.lengths[row]), self.level == "words"
+        ids, outputs = sample.batch.inputs[row, :length], sample.outputs[row, :length].float()
+        expected = [self._expected(each) for each in outputs.softmax(-1)]
+        nats = F.cross_entropy(outputs[:-1], ids[1:], reduction="none")
+        bits = [nat / math.log(2) for nat in nats.tolist()]
+        notes = [f"{each:.1f} bits; expected: {likely}" for each, likely in zip(bits, expected, strict=False)]
+        shades = [min(each / drawing.MOST_BITS, 1.0) for each in bits]
+        caption = f"Darker: less expected, up to {drawing.MOST_BITS:g} bits. Point at a symbol to see what was."
+        symbols = self.vocabulary.decode(ids.numpy())
+        text = Words("text", symbols, (), [0.0, *shades], ["not asked for", *notes], spaced, caption)
+        facts = {} if given is None else {"next": expected[-1]}
+        if sample.generated is not None:
+            facts["goes on"] = self.text_of(sample.generated[row])
+        return Shown([text, Facts(facts)], symbols)
+
+    def _expected(self, chances: Float[Tensor, " V"]) -> str:
+        """The likeliest symbols, in a few words."""
+        likely, ids = chances.topk(min(LIKELIEST, len(chances)))
+        names = [drawing.MARKS.get(name, name) for name in self.vocabulary.decode(ids.numpy())]
+        return ", ".join(f"{name} {chance:.0%}" for name, chance in zip(names, likely.tolist(), strict=True))
 
     def own_inputs(self, data_dir: Path, seed: int) -> Iterator[new.Given]:
         """The beginning of a line; where the text has no lines, its most frequent symbol."""

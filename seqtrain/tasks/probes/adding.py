@@ -16,6 +16,7 @@ from seqtrain import limits
 from seqtrain.batch import Batch, Examples
 from seqtrain.picture import Picture
 from seqtrain.seeding import stream, uniform
+from seqtrain.shown import Facts, Shown, Words
 from seqtrain.spec import Align, TaskSpec, Values
 from seqtrain.tasks.class_scores import DIGITS
 from seqtrain.tasks.given import Given, Source
@@ -137,6 +138,19 @@ class Adding(Task):
         """The sum of the two marked numbers of each."""
         for answer in sample.outputs[:, 0].tolist():
             yield {"sum": round(answer, DIGITS)}
+
+    def shown(self, sample: Sample, row: int, given: Given | None = None) -> Shown:
+        """The numbers, those to be added marked, and the answer beside their sum."""
+        steps = sample.batch.inputs[row, : int(sample.batch.lengths[row])]
+        marked = steps[:, 1].tolist()
+        names = [f"{number:.2f}" for number in steps[:, 0].tolist()]
+        numbers = Words("numbers", names, ["+" if mark else "" for mark in marked], marked, caption="marked: add me")
+        facts = {"answer": f"{float(sample.outputs[row]):.3f}"}
+        if given is None:
+            facts["true sum"] = f"{float(sample.batch.targets[row]):.3f}"
+        return Shown(
+            [numbers, Facts(facts)], [f"{name}+" if mark else name for name, mark in zip(names, marked, strict=True)]
+        )
 
 
 class Sums(Examples):

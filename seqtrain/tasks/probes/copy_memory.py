@@ -18,6 +18,7 @@ from seqtrain.batch import Batch, Examples
 from seqtrain.errors import DataError
 from seqtrain.picture import Picture
 from seqtrain.seeding import stream, uniform
+from seqtrain.shown import Shown, Words
 from seqtrain.spec import Align, Symbols, TaskSpec
 from seqtrain.tasks.given import Given, Source
 from seqtrain.tasks.probes import drawing
@@ -155,6 +156,21 @@ class CopyMemory(Task):
         answers = sample.outputs.argmax(-1)
         for row, length in zip(answers, sample.batch.lengths.tolist(), strict=True):
             yield {"recalled": row[max(0, length - self.length) : length].tolist()}
+
+    def shown(self, sample: Sample, row: int, given: Given | None = None) -> Shown:
+        """The symbols, and below them what is said at each step and what should be."""
+        length = int(sample.batch.lengths[row])
+        signs = {BLANK: "·", self.symbols + 1: "!"}
+        read, said, truth = (
+            [signs.get(symbol, str(symbol)) for symbol in ids[:length].tolist()]
+            for ids in (sample.batch.inputs[row], sample.outputs[row].argmax(-1), sample.batch.targets[row])
+        )
+        parts = [Words("read", read, caption="· is a blank, ! asks for the symbols"), Words("said", said)]
+        if given is not None:
+            return Shown(parts, read)
+        wrong = [float(a != b) for a, b in zip(said, truth, strict=True)]
+        parts[1] = Words("said", said, shades=wrong, caption="shaded where it is wrong")
+        return Shown([*parts, Words("truth", truth)], read, (), not any(wrong))
 
 
 class Rows(Examples):

@@ -198,6 +198,11 @@ class CsvForecasting(Forecasting):
             found.append({name: float(value) for name, value in metrics.compute().items()})
         return min(found, key=lambda errors: errors[self.metric])
 
+    def channels(self, example: int) -> list[tuple[str, int]]:
+        """Those of `target`; or the one that an example is of."""
+        names = [(self.scaler.columns[place], place) for place in self.scaler.told]
+        return [(names[example % len(names)][0], 0)] if self.channel_independent else names
+
     def pictures(self, samples: Iterable[Sample]) -> Iterator[Picture]:
         """Forecasts from all over the split with what came, and how errors grow with the distance."""
         windows = self._windows(Split.VAL)

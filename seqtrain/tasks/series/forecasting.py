@@ -16,14 +16,21 @@ from torch.nn import functional as F
 from seqtrain import limits
 from seqtrain.batch import Batch, Examples
 from seqtrain.errors import ConfigError
+from seqtrain.shown import Curves, Shown
 from seqtrain.spec import Align, TaskSpec, Values
-from seqtrain.tasks.task import Task
+from seqtrain.tasks.given import Given
+from seqtrain.tasks.task import Sample, Task
 
 if TYPE_CHECKING:
     from torchmetrics import MetricCollection
 
 Criterion = Literal["mse", "mae", "huber"]
 _CRITERIA: dict[Criterion, Callable[..., Tensor]] = {"mse": F.mse_loss, "mae": F.l1_loss, "huber": F.huber_loss}
+
+SEEN = 4
+"""How many times as many rows as are forecast are shown before them."""
+SHOWN = 4
+"""Channels of one example that are shown."""
 
 
 @dataclass(eq=False, kw_only=True)
@@ -95,6 +102,26 @@ class Forecasting(Task):
     ) -> None:
         """Adds the forecasts of one batch."""
         metrics.update(outputs.float().flatten(), batch.targets.flatten())
+
+    @abstractmethod
+    def channels(self, example: int) -> list[tuple[str, int]]:
+        """The channels that are forecast of an example: the name of each, and its place among those read."""
+
+    def shown(self, sample: Sample, row: int, given: Given | None = None) -> Shown:
+        """The end of each channel, what came after it, and what was forecast, as the model sees them."""
+        batch, parts = sample.batch, []
+        seen, truth, said = (
+            self.rows(part[row : row + 1].float())[0].numpy() for part in (batch.inputs, batch.targets, sample.outputs)
+        )
+        first = max(0, len(seen) - SEEN * len(said))
+        for place, (name, read) in enumerate(self.channels(int(batch.indices[row]))[:SHOWN]):
+            lines = {"seen": (first - len(seen) + 1.0, seen[first:, read])}
+            if given is None:
+                lines["what came"] = (1.0, truth[:, place])
+            lines["forecast"] = (1.0, said[:, place])
+            level = ", from the last value seen" if self.subtract_last else ""
+            parts.append(Curves(f"{name}{level}", lines, "rows from the last one seen"))
+        return Shown(parts)
 
     def rows(self, steps: Float[Tensor, "B T E"]) -> Float[Tensor, "B S C"]:
         """Steps of segments as the rows that they are made of."""

@@ -107,6 +107,10 @@ class Sine(Forecasting):
         # Without torchmetrics, whose second of loading would come before the first step.
         return {"mse": float(np.square(errors).mean()), "mae": float(np.abs(errors).mean())}
 
+    def channels(self, example: int) -> list[tuple[str, int]]:
+        """The one that there is."""
+        return [(CHANNEL[0], 0)]
+
     def pictures(self, samples: Iterable[Sample]) -> Iterator[Picture]:
         """A few forecasts with what came."""
         sample = next(iter(samples))

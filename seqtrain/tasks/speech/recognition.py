@@ -14,6 +14,7 @@ from torch import Tensor
 from seqtrain.batch import Batch, Examples
 from seqtrain.errors import CheckpointError, ConfigError, DataError
 from seqtrain.picture import Picture
+from seqtrain.shown import Shown
 from seqtrain.spec import Symbols, TaskSpec, Values
 from seqtrain.tasks import given as new
 from seqtrain.tasks.class_scores import ClassScores
@@ -222,6 +223,12 @@ class SpeechRecognition(Task):
     def answer(self, given: Sequence[new.Given], sample: Sample) -> Iterator[dict[str, Any]]:
         """What was said in each."""
         return self._target.records(sample, self.classes)
+
+    def shown(self, sample: Sample, row: int, given: new.Given | None = None) -> Shown:
+        """The features as they are read, and how likely each class is."""
+        step_ms = self._kind.hop_ms * self._kind.stack_frames
+        steps = [f"{step * step_ms:g} ms" for step in range(int(sample.batch.lengths[row]))]
+        return self._target.shown(sample, row, self.classes, self._kind, steps, known=given is None)
 
     def file_examples(self, paths: Sequence[Path]) -> Utterances:
         """The recordings of a folder with a folder for each label, or of a manifest."""

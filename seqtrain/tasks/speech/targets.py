@@ -15,9 +15,10 @@ from seqtrain import limits
 from seqtrain.batch import Batch
 from seqtrain.errors import ConfigError
 from seqtrain.picture import Picture, Sound
+from seqtrain.shown import Curves, Facts, Raster, Shown
 from seqtrain.spec import Align, Symbols
 from seqtrain.tasks import drawing
-from seqtrain.tasks.class_scores import ClassScores, LabelScores, label_records
+from seqtrain.tasks.class_scores import ClassScores, LabelScores, choices, label_records
 from seqtrain.tasks.speech import drawing as drawing_speech
 from seqtrain.tasks.speech.audio import Wave
 from seqtrain.tasks.speech.features import FeatureOptions
@@ -79,6 +80,19 @@ class Target(ABC):
     @abstractmethod
     def records(self, sample: Sample, classes: Sequence[str]) -> Iterator[dict[str, Any]]:
         """As `Task.answer`."""
+
+    @abstractmethod
+    def shown(
+        self,
+        sample: Sample,
+        row: int,
+        classes: Sequence[str],
+        kind: FeatureOptions,
+        steps: Sequence[str],
+        *,
+        known: bool,
+    ) -> Shown:
+        """As `Task.shown`, where steps have such names, and targets may be known."""
 
     def class_scores(self, classes: Sequence[str]) -> ClassScores | None:
         """As `Task.class_scores`."""
@@ -153,6 +167,21 @@ class Label(Target):
     def records(self, sample: Sample, classes: Sequence[str]) -> Iterator[dict[str, Any]]:
         """The likeliest class of each recording, and the probability of each."""
         return label_records(sample.outputs, classes)
+
+    def shown(
+        self,
+        sample: Sample,
+        row: int,
+        classes: Sequence[str],
+        kind: FeatureOptions,
+        steps: Sequence[str],
+        *,
+        known: bool,
+    ) -> Shown:
+        """The features, and how likely each class is."""
+        truth = int(sample.batch.targets[row]) if known else None
+        right = None if truth is None else int(sample.outputs[row].argmax()) == truth
+        return Shown([_raster(sample.batch, row, kind), choices(sample.outputs[row], classes, truth)], steps, (), right)
 
     def class_scores(self, classes: Sequence[str]) -> ClassScores:
         """By class."""
@@ -257,6 +286,29 @@ class ClassStrings(Target):
         for ids in self.answers(sample.outputs, sample.batch):
             yield {"string": [classes[i - 1] for i in ids]}
 
+    def shown(
+        self,
+        sample: Sample,
+        row: int,
+        classes: Sequence[str],
+        kind: FeatureOptions,
+        steps: Sequence[str],
+        *,
+        known: bool,
+    ) -> Shown:
+        """The features, when each class is likely, and the string that this means."""
+        chances = sample.outputs[row, : len(steps)].float().softmax(-1).numpy()
+        likely = [place for place, peak in enumerate(chances.max(0)) if peak > drawing_speech.LIKELY and place != BLANK]
+        lines = {classes[place - 1]: (0.0, chances[:, place]) for place in likely} | {"blank": (0.0, chances[:, BLANK])}
+        answer = " ".join(classes[i - 1] for i in self.answers(sample.outputs, sample.batch)[row])
+        facts, right = {"answer": answer or "nothing"}, None
+        if known:
+            facts["truth"] = " ".join(classes[i - 1] for i in _truths(sample.batch)[row])
+            right = facts["truth"] == answer
+        caption = "The answer is the likeliest symbol at each step, repeats counted once, blanks left out."
+        said = Curves("probability of each class", lines, "steps", caption)
+        return Shown([_raster(sample.batch, row, kind), said, Facts(facts)], steps, (), right)
+
     @staticmethod
     def _joined(utterances: Utterances, most: int) -> list[list[int]]:
         """The strings of up to so many utterances, as ids without blanks."""
@@ -274,6 +326,11 @@ def _truths(batch: Batch) -> list[list[int]]:
     assert batch.target_lengths is not None
     lengths = batch.target_lengths.tolist()
     return [row[:length] for row, length in zip(batch.targets.tolist(), lengths, strict=True)]
+
+
+def _raster(batch: Batch, row: int, kind: FeatureOptions) -> Raster:
+    name = "mel band" if kind.features == "logmel" else "cepstrum"
+    return Raster("features", _features(batch, row, kind).T[::-1].copy(), "frames", name)
 
 
 def _features(batch: Batch, index: int, kind: FeatureOptions) -> Float[np.ndarray, "T F"]:

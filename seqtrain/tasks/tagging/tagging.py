@@ -13,9 +13,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from seqtrain.batch import Batch, length_mask
+from seqtrain.batch import PAD, Batch, length_mask
 from seqtrain.errors import CheckpointError, DataError
 from seqtrain.picture import Picture
+from seqtrain.shown import Shown, Words
 from seqtrain.spec import Align, Spelt, Symbols, TaskSpec
 from seqtrain.tasks import drawing
 from seqtrain.tasks import given as new
@@ -278,6 +279,25 @@ class Tagging(Task):
             marked = [spelt[tag] for tag in answers[row, : lengths[row]].tolist()]
             yield {"text": sentence.text, "entities": entities, "words": list(sentence.words), "tags": marked}
 
+    def shown(self, sample: Sample, row: int, given: new.Given | None = None) -> Shown:
+        """The words with the entities that were found, and with those that there are."""
+        batch, names = sample.batch, tags.names(self.codes.types)
+        length = int(batch.lengths[row])
+        said = [names[tag] for tag in self.answers(sample.outputs, batch.lengths)[row, :length].tolist()]
+        if given is not None:
+            words = list(sentence_of(given).words[:length])
+            return Shown([Words("answer", words, _bare(said))], words)
+        words = self._written(batch.inputs[row, :length].numpy())
+        truth = [names[tag] for tag in batch.targets[row, :length].tolist()]
+        parts = [Words("answer", words, _bare(said)), Words("truth", words, _bare(truth))]
+        return Shown(parts, words, (), said == truth)
+
+    def _written(self, ids: Int[np.ndarray, "T *I"]) -> list[str]:
+        """Words as far as their ids tell; by their letters, where these are read."""
+        if self.codes.letters is None:
+            return self.codes.vocabulary.decode(ids)
+        return ["".join(self.codes.letters.decode(word[word != PAD])) for word in ids[:, 1:]]
+
     def file_examples(self, paths: Sequence[Path]) -> TaggedExamples:
         """The sentences of a CoNLL file with tags."""
         return self._encoded(read_conll(new.single(paths), self._source.layout), 0, max_length=None, word_dropout=0.0)
@@ -330,3 +350,8 @@ def _count(counts: Int[np.ndarray, "K K"], truth: Spans, answer: Spans) -> None:
 def _marks(found: Spans, row: int) -> list[drawing_tags.Mark]:
     starts = torch.nonzero(found.begins[row]).squeeze(1).tolist()
     return [drawing_tags.Mark(start, int(found.ends[row, start]), int(found.types[row, start])) for start in starts]
+
+
+def _bare(marked: Sequence[str]) -> list[str]:
+    """Tags as a reader wants them: nothing for O."""
+    return ["" if tag == tags.OUTSIDE else tag for tag in marked]

@@ -20,6 +20,7 @@ from seqtrain import limits
 from seqtrain.batch import EOS, PAD, Batch, Examples
 from seqtrain.errors import CheckpointError, DataError
 from seqtrain.picture import Picture
+from seqtrain.shown import Facts, Shown
 from seqtrain.spec import Align, Symbols, TaskSpec
 from seqtrain.tasks import drawing
 from seqtrain.tasks import given as new
@@ -303,6 +304,20 @@ class TranslationTask(Task):
                 "translation": self.codes.target.text(ids),
                 "log_probability": round(float(likely), DIGITS),
             }
+
+    def shown(self, sample: Sample, row: int, given: new.Given | None = None) -> Shown:
+        """The text, what was written for it, and the reference."""
+        batch, source, target = sample.batch, self.codes.source, self.codes.target
+        assert sample.generated is not None
+        assert batch.target_lengths is not None
+        read = batch.inputs[row, : batch.lengths[row]].numpy()
+        facts = {"source": source.text(read), "answer": target.text(sample.generated[row].numpy())}
+        if given is None:
+            assert isinstance(batch, PairBatch)
+            facts["reference"] = batch.references[row]
+        asks = target.symbols(batch.targets[row, : batch.target_lengths[row]].numpy())
+        right = None if given is not None else facts["answer"] == facts["reference"]
+        return Shown([Facts(facts)], source.symbols(read), asks, right if self.metric == "accuracy" else None)
 
     def own_inputs(self, data_dir: Path, seed: int) -> Iterator[new.Given]:
         """A few texts of the validation split."""
