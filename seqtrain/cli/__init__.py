@@ -18,14 +18,14 @@ from seqtrain.typos import did_you_mean
 
 COMMANDS = {
     "train": "train",
+    "lr_find": "lr_find",
     "resume": "resume",
     "eval": "evaluate",
     "predict": "predict",
     "generate": "generate",
     "explain": "explain",
-    "compare": "compare",
     "export": "export",
-    "lr_find": "lr_find",
+    "compare": "compare",
     "list": "list_words",
     "data": "data",
     "doctor": "doctor",
@@ -34,7 +34,6 @@ COMMANDS = {
 
 ENVIRONMENT = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EIO}
 """What an OSError says that no fault of ours brings about: a disk that is full, broken or not ours to write."""
-
 
 DEBUG = "SEQTRAIN_DEBUG"
 """What `--debug` sets in the environment, so that processes that this one starts tell of their errors whole too."""

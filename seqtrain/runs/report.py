@@ -120,6 +120,7 @@ def next_commands(status: str, folder: Path, task: Task) -> list[tuple[str, str]
         found.append(("ask", f"seqtrain predict {name} " + ("--text '...'" if task.takes_text else "FILE")))
     if task.ahead is not None or task.outline.align is Align.FREE or task.outline.continues:
         found.append(("go on", f"seqtrain generate {name}"))
+    found.append(("why", f"seqtrain explain {name}"))
     found.append(("look", f"tensorboard --logdir {'outputs' if below else shlex.quote(str(shown(folder)))}"))
     return found
 

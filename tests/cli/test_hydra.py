@@ -2,12 +2,13 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
 import pytest
 
-from seqtrain.cli import main
+from seqtrain.cli import COMMANDS, main
 
 
 def answer(arguments, capsys) -> str:
@@ -23,6 +24,7 @@ def test_help_lists_the_words_and_the_values(capsys):
     text = answer(["--help"], capsys)
     for word in ("bilstm", "sentiment", "adamw", "cosine", "resume RUN", "hidden_size: 128", "data_dir:"):
         assert word in text
+    assert re.findall(r"^ +seqtrain ([a-z_]+) ", text, flags=re.M) == [name for name in COMMANDS if name != "train"]
 
 
 def test_cfg_shows_what_would_run(capsys):
