@@ -162,6 +162,6 @@ class Decoder(nn.Module):
         attended: Tensor = self.attention(encoded.steps, encoded.real, queries).view(*y.shape[:2], -1)
         return attended if self.combine is None else self.combine(attended)
 
-    def weights(self, queries: Float[Tensor, "B U S"], encoded: Encoded) -> tuple[Float[Tensor, "B N U T"], ...]:
+    def weights(self, queries: Float[Tensor, "B U *S"], encoded: Encoded) -> tuple[Float[Tensor, "B N U T"], ...]:
         """How much each head of each step looked at each step of the encoder."""
         return () if self.attention is None else (self.attention.weights(encoded.steps, encoded.real, queries),)
