@@ -20,7 +20,7 @@ class UnknownKeyError(ConfigError):
 
     def __init__(self, path: str, known: Iterable[str]) -> None:
         self.path = path
-        self.known = [each for each in known if each != path]
+        self.known = [each for each in known if each != path and not each.startswith(f"{path}.")]
         meant = nearest(path, self.known)
         if meant is None:
             by_leaf = {leaf_of(each): each for each in self.known}

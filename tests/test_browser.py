@@ -66,6 +66,7 @@ def test_curves_are_grouped_by_what_they_are_of(browser, address):
     browser.open(f"{address}#scalars")
     shown = browser.find("gradients/core.layers.0.0", "test/accuracy").split()
     assert {"gradients", "test", "train", "updates", "val", "weights"} <= set(shown)
+    assert "train/tokens_per_second" in shown
     browser.open(f"{address}#timeseries")
     browser.find("gradients/core.layers.0.0")
 

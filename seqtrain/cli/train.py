@@ -31,6 +31,14 @@ ASKING = ("--help", "-h", "--hydra-help", "--version", "--cfg", "-c", "--info", 
 """Flags that ask something of Hydra instead of running anything."""
 
 
+FLAGS = (
+    *ASKING,
+    *("--multirun", "-m", "--run", "-r", "--resolve", "--package", "-p", "--experimental-rerun"),
+    *("--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd"),
+)
+"""All that Hydra knows."""
+
+
 class PluginWords(SearchPathPlugin):
     """Shows Hydra the words of installed plugins; it would find such a class by itself in `hydra_plugins` only."""
 
@@ -118,6 +126,9 @@ def check_flags(flags: Flags) -> None:
                 if file.stem in taken[group]:
                     owner = "built in" if file.stem in built_in(group) else f"a plugin's ({taken[group][file.stem]})"
                     raise ConfigError(f"{file}: {group}={file.stem} is {owner} and would win; give it another name")
+    for flag in (argument.partition("=")[0] for argument in flags.rest if argument.startswith("-")):
+        if flag not in FLAGS:
+            raise ConfigError(f"{flag}: no such option{did_you_mean(flag, FLAGS) or '; see seqtrain --help'}")
     for override in flags.overrides:
         if override.startswith("hydra.run.dir="):
             raise ConfigError(

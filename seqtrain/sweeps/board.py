@@ -38,7 +38,7 @@ class Board:
         self.console = console
         self.stopping = False
         self.bar = BarLine(total)
-        self.start = (time.perf_counter(), self.done)
+        self.start = self.latest = (time.perf_counter(), self.done)
         self.live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
 
     @property
@@ -100,11 +100,22 @@ class Board:
             progress = f"step {each.step}" if each.step else "starting"
             table.add_row(Text(each.job.folder, style="cyan"), Text(self.words(each.job).strip()), progress, value)
         pieces = {"pace": f"{len(running)} running"}
-        seconds, ended = time.perf_counter() - self.start[0], self.done - self.start[1]
-        if ended:
-            pieces["left"] = f"{clock((self.total - self.done) * seconds / ended)} left"
+        if (left := self.seconds_left(time.perf_counter())) is not None:
+            pieces["left"] = f"{clock(left)} left"
         self.bar.show(self.done, pieces)
         self.live.update(Group(table, self.bar), refresh=True)
+
+    def seconds_left(self, now: float) -> float | None:
+        """How long the rest would take if jobs went on to end as often as up to the latest that did; None before one.
+
+        It counts down until the next one ends, however long that takes.
+        """
+        if self.done != self.latest[1]:
+            self.latest = (now, self.done)
+        (began, before), (then, done) = self.start, self.latest
+        if done <= before:
+            return None
+        return max((self.total - done) * (then - began) / (done - before) - (now - then), 0.0)
 
     def words(self, job: Job) -> str:
         """What sets a job apart from the others, after a gap; nothing of a job that is alone."""

@@ -34,6 +34,8 @@ MISTAKES = {
     "resum": "resum: no such command; did you mean resume?",
     "walk": "walk: no such command; choose from train, ",
     "dat": "dat: no such command; did you mean data?",
+    "-x": "-x: no such option; see seqtrain --help",
+    "--multrun": "--multrun: no such option; did you mean --multirun?",
 }
 
 

@@ -38,6 +38,17 @@ def test_off_a_terminal_each_start_and_end_is_a_plain_line(tmp_path):
     ]
 
 
+def test_the_time_left_counts_down_until_the_next_job_ends(tmp_path):
+    jobs = [Job(str(n), str(n), []) for n in range(4)]
+    board = Board(Manifest(tmp_path, [], None, "grid", jobs), 4, Console(file=io.StringIO()))
+    board.start = board.latest = (100.0, 0)
+    assert board.seconds_left(105.0) is None
+    jobs[0].status = "finished"
+    assert [board.seconds_left(now) for now in (110.0, 115.0, 150.0)] == [30, 25, 0]
+    jobs[1].status = "failed"
+    assert board.seconds_left(160.0) == 60
+
+
 def test_on_a_terminal_running_jobs_stand_below_the_lines(tmp_path):
     text = shown(tmp_path, terminal=True)
     assert "started" not in text

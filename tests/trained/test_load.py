@@ -152,4 +152,5 @@ def test_a_configuration_that_cannot_be_is_named(run):
 def test_options_are_checked_as_on_the_command_line(run):
     assert seqtrain.load(run, options={"task.lowercase": False}).config.task.lowercase is False
     assert refused(run, options={"task.lowercas": 1}) == "task.lowercas: unknown key; did you mean task.lowercase?"
+    assert "made.up" not in refused(run, options={"made.up": 1})  # it would suggest itself
     assert "beam_size" in refused(run, options={"decoder.beam_size": 3})

@@ -441,6 +441,15 @@ def untimed(trainer: Trainer) -> list[dict]:
     return [{key: value for key, value in row.items() if not key.endswith(timed)} for row in rows(trainer)]
 
 
+def test_the_speed_counts_what_the_task_reads_without_padding(trainer_of):
+    trainer = trainer_of("speed", max_epochs=1, log_every=6)
+    trainer.fit()
+    (row,) = (row for row in rows(trainer) if "train/loss" in row)
+    train = trainer.task.examples("train")
+    mean_length = row["train/tokens_per_second"] / row["train/examples_per_second"]
+    assert mean_length == pytest.approx(train.lengths.mean())
+
+
 @pytest.mark.parametrize("step", [1, 6, 7, 9])
 @pytest.mark.parametrize(
     "options",
