@@ -4,8 +4,8 @@ import csv
 import difflib
 import io
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from seqtrain.data import WHAT_BAD_GZIPS_RAISE, decompress
@@ -26,11 +26,13 @@ class Columns:
         text: A name, or a number from 0 in a file without header. None is "text", or 0.
         label: Likewise. None is "label", or 1.
         header: Whether the first row of a TSV or CSV file names its columns. None is true.
+        names: What a label is called that the file spells otherwise.
     """
 
     text: str | int | None = None
     label: str | int | None = None
     header: bool | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, path: Path) -> "tuple[str, str] | tuple[int, int]":
         """The two columns of this file, as names or as numbers.
@@ -116,7 +118,7 @@ def read_labelled(path: Path, columns: Columns) -> LabelledTexts:
             if not field.strip():
                 raise DataError(f"{path}, line {line}: nothing in column {column!r}")
         texts.append(text)
-        labels.append(label.strip())
+        labels.append(columns.names.get(label.strip(), label.strip()))
         lines.append(line)
     if not texts:
         raise DataError(f"{path}: holds no examples")

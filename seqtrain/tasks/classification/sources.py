@@ -119,7 +119,9 @@ class SST2Files(Source):
     Each line is a sentence, a tab and a label, 1 for praise; there is no header.
     """
 
-    columns: Columns = field(default=Columns(text=0, label=1, header=False), init=False)
+    columns: Columns = field(
+        default=Columns(text=0, label=1, header=False, names={"0": "negative", "1": "positive"}), init=False
+    )
 
     def check(self, data_dir: Path) -> None:
         """Looks for the three files, and downloads what is missing."""

@@ -22,7 +22,7 @@ def test_sentences_are_split_at_blanks_and_labels_follow_a_tab(small):
     task = SST2()
     task.prepare(small, 0)
     assert [len(task.examples(split)) for split in Split] == [3, 1, 2]
-    assert task.codes.classes == ("0", "1")
+    assert task.codes.classes == ("negative", "positive")
     assert {"'s", "--", "Moving"} <= set(task.codes.vocabulary.words)
 
 
