@@ -114,8 +114,8 @@ def read_labelled(path: Path, columns: Columns) -> LabelledTexts:
         rows = _chosen(path, every, text_column, label_column)
     texts, labels, lines = [], [], []
     for line, (text, label) in rows:
-        for column, field in ((text_column, text), (label_column, label)):
-            if not field.strip():
+        for column, cell in ((text_column, text), (label_column, label)):
+            if not cell.strip():
                 raise DataError(f"{path}, line {line}: nothing in column {column!r}")
         texts.append(text)
         labels.append(columns.names.get(label.strip(), label.strip()))
