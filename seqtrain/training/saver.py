@@ -1,15 +1,20 @@
 """Writes a run's checkpoints beside its training, and says what couldn't be written."""
 
 import errno
+import os
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import torch
 
 from seqtrain.errors import TrainingError
 from seqtrain.training import checkpoint
+
+NICENESS = 5
+"""How far the thread that writes gives way to the steps beside it, where they share the processors."""
 
 
 class Saver:
@@ -31,7 +36,7 @@ class Saver:
         self.background = background
         self.warn = warn
         self.saved: int | None = None
-        self._thread: Thread | None = None
+        self._thread: threading.Thread | None = None
         self._failed: OSError | None = None
         self._unsaved: OSError | None = None
 
@@ -46,7 +51,7 @@ class Saver:
             self._write(state, best, top)
             self.wait()
             return
-        self._thread = Thread(target=self._write, args=(copied(state), best, top), name="saver")
+        self._thread = threading.Thread(target=self._write_aside, args=(copied(state), best, top), name="saver")
         self._thread.start()
 
     @property
@@ -90,6 +95,12 @@ class Saver:
             reason = self._unsaved.strerror or self._unsaved
             raise TrainingError(f"nothing was tested: {path} couldn't be written ({reason}). Make room and resume")
         return checkpoint.load(path)
+
+    def _write_aside(self, state: checkpoint.Checkpoint, best: bool, top: list[int]) -> None:
+        if sys.platform == "linux":  # elsewhere niceness is the whole process's
+            own = os.getpriority(os.PRIO_PROCESS, 0)
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), min(own + NICENESS, 19))
+        self._write(state, best, top)
 
     def _write(self, state: checkpoint.Checkpoint, best: bool, top: list[int]) -> None:
         try:

@@ -1,4 +1,6 @@
 import errno
+import os
+import sys
 import threading
 
 import pytest
@@ -6,7 +8,7 @@ import torch
 
 from seqtrain.errors import TrainingError
 from seqtrain.training import checkpoint
-from seqtrain.training.saver import Saver
+from seqtrain.training.saver import NICENESS, Saver
 
 
 def state(step: int) -> dict:
@@ -70,3 +72,19 @@ def test_a_fault_of_ours_does_not_die_with_the_thread(tmp_path):
     saver.save({"model": {}, "progress": {}}, best=False, top=[1])
     with pytest.raises(TrainingError, match="KeyError"):
         saver.wait()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a thread has no niceness of its own")
+def test_the_write_gives_way_to_the_steps_beside_it(tmp_path, monkeypatch):
+    found = []
+
+    def niceness(*_, **__):
+        found.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+
+    monkeypatch.setattr("seqtrain.training.checkpoint.save", niceness)
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    saver = Saver(tmp_path, background=True)
+    saver.save(state(1), best=False, top=[])
+    saver.wait()
+    assert found == [min(own + NICENESS, 19)]
+    assert os.getpriority(os.PRIO_PROCESS, 0) == own
