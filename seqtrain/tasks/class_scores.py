@@ -90,7 +90,19 @@ def label_records(outputs: Float[Tensor, "B V"], classes: Sequence[str]) -> Iter
         yield {"label": label, "probability": told[label], "probabilities": told}
 
 
-def choices(outputs: Float[Tensor, " V"], classes: Sequence[str], truth: int | None) -> Choices:
-    """How likely each class is of one sequence, and which is right, where that is known."""
+def chosen(
+    outputs: Float[Tensor, " V"], targets: Int[Tensor, " *"], classes: Sequence[str], *, known: bool
+) -> tuple[Choices, bool | None]:
+    """How likely each class is of one sequence, and whether the likeliest is right; None where that isn't known.
+
+    Args:
+        outputs: For this sequence.
+        targets: Its class.
+        classes: Their names.
+        known: Whether the target is the truth.
+    """
     chances = dict(zip(classes, outputs.softmax(-1).tolist(), strict=True))
-    return Choices(chances, None if truth is None else classes[truth])
+    if not known:
+        return Choices(chances), None
+    truth = int(targets)
+    return Choices(chances, classes[truth]), int(outputs.argmax()) == truth

@@ -23,7 +23,7 @@ from seqtrain.shown import Shown, Words
 from seqtrain.spec import Align, Symbols, TaskSpec
 from seqtrain.tasks import drawing
 from seqtrain.tasks import given as new
-from seqtrain.tasks.class_scores import LabelScores, choices, label_records
+from seqtrain.tasks.class_scores import LabelScores, chosen, label_records
 from seqtrain.tasks.classification.sources import Source
 from seqtrain.tasks.labelled_text import LabelledTexts, read_labelled, read_texts
 from seqtrain.tasks.ragged import Ragged
@@ -258,9 +258,8 @@ class TextClassification(Task):
         words = self.codes.vocabulary.decode(sample.batch.inputs[row, : sample.batch.lengths[row]].numpy())
         if given is not None:  # rare words as they were written
             words = self._options.words(given.text())[: self._options.max_length]
-        truth = None if given is not None else int(sample.batch.targets[row])
-        right = None if truth is None else int(sample.outputs[row].argmax()) == truth
-        return Shown([Words("text", words), choices(sample.outputs[row], self.codes.classes, truth)], words, (), right)
+        answer, right = chosen(sample.outputs[row], sample.batch.targets[row], self.codes.classes, known=given is None)
+        return Shown([Words("text", words), answer], words, (), right)
 
     def file_examples(self, paths: Sequence[Path]) -> "Texts":
         """The texts of a TSV, CSV or JSON lines file with labels."""

@@ -19,7 +19,7 @@ from seqtrain.seeding import stream
 from seqtrain.shown import Raster, Shown
 from seqtrain.spec import Align, Symbols, TaskSpec, Values
 from seqtrain.tasks import drawing
-from seqtrain.tasks.class_scores import LabelScores, choices, label_records
+from seqtrain.tasks.class_scores import LabelScores, chosen, label_records
 from seqtrain.tasks.given import Given, Source
 from seqtrain.tasks.images.digits import CLASSES, SIDE, DigitSource, read_digits
 from seqtrain.tasks.images.new_images import image_of, read_images
@@ -168,10 +168,9 @@ class SequentialMNIST(Task):
     def shown(self, sample: Sample, row: int, given: Given | None = None) -> Shown:
         """The image as it is read, row by row or folded up, and how likely each digit is."""
         image = sample.batch.inputs[row].float().reshape(SIDE, SIDE).numpy()
-        truth = None if given is not None else int(sample.batch.targets[row])
-        right = None if truth is None else int(sample.outputs[row].argmax()) == truth
+        answer, right = chosen(sample.outputs[row], sample.batch.targets[row], NAMES, known=given is None)
         label = "image, its pixels in the order in which they are read" if self.order == "permuted" else "image"
-        return Shown([Raster(label, image), choices(sample.outputs[row], NAMES, truth)], right=right)
+        return Shown([Raster(label, image), answer], right=right)
 
     def class_scores(self) -> LabelScores:
         """By digit."""

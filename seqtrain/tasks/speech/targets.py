@@ -18,7 +18,7 @@ from seqtrain.picture import Picture, Sound
 from seqtrain.shown import Curves, Facts, Raster, Shown
 from seqtrain.spec import Align, Symbols
 from seqtrain.tasks import drawing
-from seqtrain.tasks.class_scores import ClassScores, LabelScores, choices, label_records
+from seqtrain.tasks.class_scores import ClassScores, LabelScores, chosen, label_records
 from seqtrain.tasks.speech import drawing as drawing_speech
 from seqtrain.tasks.speech.audio import Wave
 from seqtrain.tasks.speech.features import FeatureOptions
@@ -179,9 +179,8 @@ class Label(Target):
         known: bool,
     ) -> Shown:
         """The features, and how likely each class is."""
-        truth = int(sample.batch.targets[row]) if known else None
-        right = None if truth is None else int(sample.outputs[row].argmax()) == truth
-        return Shown([_raster(sample.batch, row, kind), choices(sample.outputs[row], classes, truth)], steps, (), right)
+        answer, right = chosen(sample.outputs[row], sample.batch.targets[row], classes, known=known)
+        return Shown([_raster(sample.batch, row, kind), answer], steps, (), right)
 
     def class_scores(self, classes: Sequence[str]) -> ClassScores:
         """By class."""
